@@ -1,0 +1,49 @@
+"""Giving a critic more than a curve's values: the channels of each point, as pure functions."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sdnet.errors import InputError, nearest
+
+EXTENSIONS = ("input", "grad")
+EXT_TYPES = ("stack", "embed")
+
+
+def extend(
+    curves: Float[Tensor, "*batch n"], *channels: Tensor, ext_type: str = "embed"
+) -> Float[Tensor, "*extended"]:
+    """Curves and further channels of the same points, together.
+
+    Args:
+        curves: (..., n) values.
+        channels: each (..., n, c), or (..., n) of the curves' own shape, or (n,); leading axes
+            broadcast: the inputs x (n, d) serve every curve.
+        ext_type: "embed" keeps the channels of a point beside each other, (..., n, 1 + e), for
+            a critic's embedding network; "stack" puts the channels end to end,
+            (..., n * (1 + e)), the values first.
+
+    Raises:
+        InputError: a channel of other points than the curves', or an unknown `ext_type`.
+
+    >>> curves, slopes = torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]])
+    >>> extend(curves, slopes).tolist()
+    [[[1.0, 3.0], [2.0, 4.0]]]
+    >>> extend(curves, slopes, ext_type="stack").tolist()
+    [[1.0, 2.0, 3.0, 4.0]]
+    """
+    if ext_type not in EXT_TYPES:
+        raise InputError(f"ext_type is {ext_type!r}; {nearest(str(ext_type), EXT_TYPES)}")
+    parts = [curves.unsqueeze(-1)]
+    for i, channel in enumerate(channels):
+        if channel.shape in (curves.shape, curves.shape[-1:]):
+            channel = channel.unsqueeze(-1)
+        try:
+            parts.append(channel.expand(*curves.shape, channel.shape[-1]))
+        except RuntimeError:
+            raise InputError(
+                f"channel {i + 1} has shape {tuple(channel.shape)}, which does not fit curves of "
+                f"shape {tuple(curves.shape)}; expected (..., {curves.shape[-1]}, channels)"
+            ) from None
+    extended = torch.cat(parts, dim=-1)
+    return extended if ext_type == "embed" else extended.mT.flatten(-2)

@@ -1,0 +1,46 @@
+"""The distribution `symdisc`: the packages `sdnet` and `srnet`, and the command `symdisc`."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+EXTRAS = {
+    "plots": ["matplotlib>=3.8"],
+    "sweeps": ["optuna>=4"],
+    "notebooks": ["jupyterlab>=4", "ipywidgets>=8", "matplotlib>=3.8"],
+    "cluster": ["dask[distributed]>=2024.1"],
+    "tests": [
+        "beartype>=0.18",
+        "import-linter>=2",
+        "matplotlib>=3.8",
+        "pytest>=8",
+        "pytest-xdist>=3.5",
+        "ruff>=0.6",
+    ],
+}
+
+setup(
+    name="symdisc",
+    version="0.1.0",
+    description="Generators whose hidden units become formulas, critics that judge them",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    license_files=["LICENSE"],
+    packages=find_packages(include=["srnet*", "sdnet*"]),
+    python_requires=">=3.11",
+    install_requires=[
+        "jaxtyping>=0.2.30",
+        "joblib>=1.4",
+        "numpy>=1.26",
+        "pydantic>=2.7",
+        "pyyaml>=6",
+        "sympy>=1.13,<1.15",
+        "torch>=2.6",
+        "tqdm>=4.66",
+        "tyro>=0.9",
+        "wandb>=0.18",
+    ],
+    extras_require=EXTRAS,
+    entry_points={"console_scripts": ["symdisc=srnet.runs.cli:main"]},
+)

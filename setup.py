@@ -31,7 +31,7 @@ setup(
     python_requires=">=3.11",
     install_requires=[
         "jaxtyping>=0.2.30",
-        "joblib>=1.4",
+        "joblib>=1.5",
         "numpy>=1.26",
         "pydantic>=2.7",
         "pyyaml>=6",

@@ -32,6 +32,7 @@ setup(
     install_requires=[
         "jaxtyping>=0.2.30",
         "joblib>=1.5",
+        "lazy_loader>=0.4",
         "numpy>=1.26",
         "pydantic>=2.7",
         "pyyaml>=6",
@@ -39,7 +40,7 @@ setup(
         "torch>=2.6",
         "tqdm>=4.66",
         "tyro>=0.9",
-        "wandb>=0.18",
+        "wandb>=0.25",
     ],
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["symdisc=srnet.runs.cli:main"]},

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from sdnet.adam import Adam
 from sdnet.errors import InputError
 from sdnet.gradients import DenseGradients
 from sdnet.mlp import MLP, Random, pair
@@ -33,10 +34,13 @@ class Critic(nn.Module):
                 "weight of at least 0"
             )
         self.objective = objective_named(loss_fun)
-        self.iters, self.gp = iters, gp
-        self.optimizer = torch.optim.Adam(
-            self.parameters(), lr=lr, weight_decay=wd, betas=tuple(betas), fused=True
-        )
+        self.lr, self.iters, self.gp = lr, iters, gp
+        self.optimizer = Adam(self.parameters(), lr, tuple(betas), wd)
+
+    def _apply(self, fn, recurse=True):
+        super()._apply(fn, recurse)  # .to(), .double(), ...
+        self.optimizer.follow()
+        return self
 
     def gradients(
         self, real: Tensor, fake: Tensor, epsilon: Tensor | None
@@ -51,7 +55,7 @@ class Critic(nn.Module):
         if self.gp:
             norms = gradient_norms(self, real, fake, epsilon)
             loss = loss + self.gp * gradient_penalty(norms)
-        self.optimizer.zero_grad()
+        self.zero_grad()
         loss.backward()
         margins = torch.cat([scores[0], -scores[1]]).detach()
         return margins, None if norms is None else norms.detach()

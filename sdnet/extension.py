@@ -18,7 +18,8 @@ def extend(
     Args:
         curves: (..., n) values.
         channels: each (..., n, c), or (..., n) of the curves' own shape, or (n,); leading axes
-            broadcast: the inputs x (n, d) serve every curve.
+            broadcast: the inputs x (n, d) serve every curve. A channel of the curves' own shape
+            is always one channel, also of n curves, where it might be the inputs of n variables.
         ext_type: "embed" keeps the channels of a point beside each other, (..., n, 1 + e), for
             a critic's embedding network; "stack" puts the channels end to end,
             (..., n * (1 + e)), the values first.
@@ -39,8 +40,10 @@ def extend(
         if channel.shape in (curves.shape, curves.shape[-1:]):
             channel = channel.unsqueeze(-1)
         try:
+            if channel.shape[-2] != curves.shape[-1]:  # expand would repeat a single point
+                raise IndexError
             parts.append(channel.expand(*curves.shape, channel.shape[-1]))
-        except RuntimeError:
+        except (IndexError, RuntimeError):
             raise InputError(
                 f"channel {i + 1} has shape {tuple(channel.shape)}, which does not fit curves of "
                 f"shape {tuple(curves.shape)}; expected (..., {curves.shape[-1]}, channels)"

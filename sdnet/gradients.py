@@ -49,6 +49,7 @@ class _Layer:
     delta_scored: Tensor
     delta_mixed: Tensor
     tangent: Tensor  # (*stack, mixed rows, out)
+    tangent_before: Tensor | None  # that of the layer before, reshaped
 
     def __post_init__(self):
         self.weight_t, self.x_t = self.weight.mT, self.x.mT
@@ -57,30 +58,35 @@ class _Layer:
 
 
 def _layers(networks: Sequence[MLP], curves: Tensor, scored: int, total: int) -> list[_Layer]:
-    layers, before, delta_before = [], curves, None
+    layers, before, delta_before, tangent_before = [], curves, None, None
     for network in networks:
         last = len(network.weights) - 1
         for i, (weight, bias) in enumerate(network.layers()):
             x = before.view(*network.stack, -1, weight.shape[-2])
             rows = x.shape[-2]
             first = rows // total * scored  # a curve is one row, or one row a point
+            x_mixed = x.narrow(-2, first, rows - first)
             z, delta = x.new_empty(2, *x.shape[:-1], weight.shape[-1])
+            tangent = x.new_empty(*x_mixed.shape[:-1], weight.shape[-1])
             layers.append(
                 _Layer(
                     weight=weight.detach(),
                     bias=bias.detach().unsqueeze(-2),
                     relu=i < last,
                     x=x,
-                    x_mixed=x.narrow(-2, first, rows - first),
+                    x_mixed=x_mixed,
                     delta_x=None if delta_before is None else delta_before.view(x.shape),
                     z=z,
                     delta=delta,
                     delta_scored=delta.narrow(-2, 0, first),
                     delta_mixed=delta.narrow(-2, first, rows - first),
-                    tangent=x.new_empty(*x.shape[:-2], rows - first, weight.shape[-1]),
+                    tangent=tangent,
+                    tangent_before=None
+                    if tangent_before is None
+                    else tangent_before.view(x_mixed.shape),
                 )
             )
-            before, delta_before = z, delta
+            before, delta_before, tangent_before = z, delta, tangent
     return layers
 
 
@@ -115,7 +121,7 @@ class DenseGradients:
     ):
         stack = networks[0].stack
         axis = len(stack)
-        self.shapes, self.objective = (tuple(real), tuple(fake)), objective
+        self.objective = objective
         self.penalised = bool(torch.as_tensor(gp).any())
         self.multiply = torch.bmm if stack else torch.mm
         self.affine = torch.baddbmm if stack else torch.addmm
@@ -127,6 +133,7 @@ class DenseGradients:
         self.fake = curves.narrow(axis, count, other)
         self.mixed = curves.narrow(axis, scored, total - scored)
         self.layers = _layers(networks, curves, scored, total)
+        self.pairs = list(pairwise(self.layers))
         self.parameters = [pair for network in networks for pair in network.layers()]
 
         last = self.layers[-1]
@@ -135,7 +142,7 @@ class DenseGradients:
         self.seeds = last.delta_scored.squeeze(-1)
         self.signs = curves.new_tensor([1.0] * count + [-1.0] * other)
         self.shares = curves.new_tensor([1 / count] * count + [-1 / other] * other)
-        self.penalty_share = curves.new_tensor(gp).unsqueeze(-1) * (2 / count)
+        self.penalty_share = torch.as_tensor(gp).to(curves).unsqueeze(-1) * (2 / count)
         self.mixed_curves = self.mixed.flatten(axis + 1)
 
     @torch.no_grad()
@@ -162,7 +169,7 @@ class DenseGradients:
                 layer.z.relu_()
         margins = self.scores * self.signs
         torch.mul(self.objective.slope(margins), self.shares, out=self.seeds)
-        for before, layer in reversed(list(pairwise(self.layers))):
+        for before, layer in reversed(self.pairs):
             self.multiply(layer.delta, layer.weight_t, out=layer.delta_x)
             if before.relu:
                 _mask(layer.delta_x, layer.x, 0, grad_input=layer.delta_x)
@@ -177,16 +184,15 @@ class DenseGradients:
     def _penalty(self) -> Tensor:
         """Overwrite the mixed rows of every layer's input by the tangent; the norms |g|."""
         first = self.layers[0]
-        torch.matmul(first.delta_mixed, first.weight_t, out=first.x_mixed)
+        self.multiply(first.delta_mixed, first.weight_t, out=first.x_mixed)
         norms = torch.linalg.vector_norm(self.mixed_curves, dim=-1)
         # v_0 = gp (2/b) (|g| - 1) g/|g|; where g is 0 so is v_0
         factor = self.penalty_share - self.penalty_share / norms.clamp_min(1e-30)
         self.mixed_curves.mul_(factor.unsqueeze(-1))
-        for before, layer in pairwise(self.layers):
+        for before, layer in self.pairs:
             self.multiply(before.x_mixed, before.weight, out=before.tangent)
-            tangent = before.tangent.view(layer.x_mixed.shape)
             if before.relu:
-                _mask(tangent, layer.x_mixed, 0, grad_input=layer.x_mixed)
+                _mask(layer.tangent_before, layer.x_mixed, 0, grad_input=layer.x_mixed)
             else:
-                layer.x_mixed.copy_(tangent)
+                layer.x_mixed.copy_(layer.tangent_before)
         return norms

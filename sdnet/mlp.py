@@ -67,11 +67,9 @@ class MLP(nn.Module):
             ("out_size", out_size, 1),
             ("hid_num", hid_num, 0),
             ("hid_size", hid_size, 1),
+            *(("a size of stack", size, 1) for size in stack),
         ):
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise InputError(
-                    f"{name} is {value!r}; expected a whole number of at least {least}"
-                )
+            check_whole(name, value, least)
         if init not in INITIALISERS:
             raise InputError(f"init is {init!r}; {nearest(str(init), INITIALISERS)}")
         self.in_size, self.out_size, self.stack = in_size, out_size, tuple(stack)
@@ -84,8 +82,9 @@ class MLP(nn.Module):
         """The (weight, bias) of each layer, from the input on."""
         return zip(self.weights, self.biases, strict=True)
 
-    def forward(self, x: Float[Tensor, "*rows {self.in_size}"]) -> Float[Tensor, "*out"]:
-        """x (n, in), shared by the stack, or (*stack, n, in) -> (*stack, n, out)."""
+    def forward(self, x: Float[Tensor, "*rows d"]) -> Float[Tensor, "*out"]:
+        """x (n, in), shared by the stack, or (..., *stack, n, in) -> (..., *stack, n, out)."""
+        check_points(x, self.in_size, self.stack)
         last = len(self.weights) - 1
         for i, (weight, bias) in enumerate(self.layers()):
             x = affine(x, weight, bias)
@@ -93,7 +92,7 @@ class MLP(nn.Module):
                 x = x.relu()
         return x
 
-    def jacobian(self, x: Float[Tensor, "*rows {self.in_size}"]) -> Float[Tensor, "*jac"]:
+    def jacobian(self, x: Float[Tensor, "*rows d"]) -> Float[Tensor, "*jac"]:
         """The exact derivative of each output by each input, (*stack, n, out, in).
 
         The tangents of all inputs are pushed through the network at once: T_0 = I and
@@ -104,6 +103,7 @@ class MLP(nn.Module):
         >>> torch.equal(net.jacobian(torch.zeros(4, 2))[3, 0], net.weights[0][:, 0])
         True
         """
+        check_points(x, self.in_size, self.stack)
         last = len(self.weights) - 1
         tangent = None  # (*stack, in, n, size): one tangent for each input
         for i, (weight, bias) in enumerate(self.layers()):
@@ -116,6 +116,23 @@ class MLP(nn.Module):
                 x = affine(x, weight, bias).relu()
                 tangent = tangent * (x > 0).to(x.dtype).unsqueeze(-3)
         return tangent.movedim(-3, -1)
+
+
+def check_whole(name: str, value: object, least: int) -> None:
+    """Raise an InputError unless `value` is a whole number of at least `least`."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise InputError(f"{name} is {value!r}; expected a whole number of at least {least}")
+
+
+def check_points(x: Tensor, variables: int, stack: tuple[int, ...]) -> None:
+    """Raise an InputError unless x is (n, variables) or (..., *stack, n, variables)."""
+    *leading, _, last = x.shape if x.dim() > 1 else (0, 0, 0)
+    if last != variables or (leading and tuple(leading[len(leading) - len(stack) :]) != stack):
+        own = f" or ({', '.join(map(str, stack))}, n, {variables})" if stack else ""
+        raise InputError(
+            f"points of shape {tuple(x.shape)} were given to a network of {variables} "
+            f"variable(s); expected (n, {variables}){own}"
+        )
 
 
 def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -135,7 +152,7 @@ def pair(name: str, value: T | Sequence[T]) -> tuple[T, T]:
     """
     if isinstance(value, int | str):
         return value, value
-    if len(value) != 2:
+    if not isinstance(value, Sequence) or len(value) != 2:
         raise InputError(f"{name} is {value!r}; expected one value or a pair")
     return value[0], value[1]
 

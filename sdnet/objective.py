@@ -135,7 +135,8 @@ def auroc(real: Float[Tensor, "b"], fake: Float[Tensor, "c"]) -> float:
 def best_threshold(real: Float[Tensor, "b"], fake: Float[Tensor, "c"]) -> float:
     """The threshold of the highest `accuracy`; of equals, the one in the middle.
 
-    Candidates lie half-way between neighbouring scores. Choose it on one draw, use it on another.
+    Candidates lie half-way between neighbouring scores; where none of them does better than
+    calling every curve fake, it is the highest score. Choose it on one draw, use it on another.
 
     >>> best_threshold(torch.tensor([5.0, 6.0]), torch.tensor([1.0, 2.0]))
     3.5
@@ -145,8 +146,8 @@ def best_threshold(real: Float[Tensor, "b"], fake: Float[Tensor, "c"]) -> float:
     # below each candidate: fakes are right, reals are wrong
     gain = torch.where(is_real, -1 / len(real), 1 / len(fake)).double().cumsum(0)[:-1]
     gain = torch.where(_distinct(scores), gain, -torch.inf)
-    if not len(gain) or gain.max() == -torch.inf:
-        return float(scores[0])
+    if not len(gain) or gain.max() < 0:
+        return float(scores[-1])
     best = (gain >= gain.max() - 1e-12).nonzero()[:, 0]
     middle = best[(len(best) - 1) // 2]
     return float((scores[middle] + scores[middle + 1]) / 2)

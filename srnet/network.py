@@ -24,6 +24,7 @@ class SRNet(nn.Module):
     Raises:
         InputError: a size, type or mask that can't be used.
 
+    >>> import torch
     >>> model = SRNet(in_size=2, hid_num=(2, 0), hid_size=8, hid_type=("DSN", "MLP"), lat_size=3)
     >>> pred, acts = model(torch.zeros(10, 2), get_lat=True)
     >>> pred.shape, acts.shape, model.jacobian(torch.zeros(10, 2), get_lat=True).shape

@@ -1,14 +1,9 @@
-"""Tables of numbers: SRData, which reads inputs, latents and target of a problem, and its parts.
+"""SRData: the inputs, latents and target of a problem, and the rows of a split.
 
-What may live here: finding and reading a table, picking its columns and rows, computing a table
-from formulas, reading the `.info` beside it. Which problems there are, and the writing of their
-files, is the subject of problems.py.
+What may live here: picking rows, computing a table from formulas. Reading the files is the
+subject of textfiles.py; which problems there are, and the writing of their files, of problems.py.
 """
 
-import gzip
-import math
-import re
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,13 +11,13 @@ import numpy as np
 import sympy
 import torch
 from jaxtyping import Float, Float64, Int64
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from sdnet.errors import InputError, nearest
 from sdnet.formula import parse, to_torch
-from srnet.pickles import load_joblib, nearest_file, read_bytes
-
-ENDINGS = (".gz", ".txt", "")  # of a table's file, in the order of looking
+from srnet.pickles import load_joblib
+from srnet.textfiles import name_and_columns, read_variable
 
 # What a user gives, of any type: what it should be is checked here and told in a sentence.
 Variable = object  # a table's name, a list of formulas (one a column), or None
@@ -105,6 +100,30 @@ class SRData:
         self.lat_data = _cast("lat_var", latents, dtype)
         self.target_data = _cast("target_var", target, dtype)
 
+    @classmethod
+    def from_arrays(
+        cls,
+        in_data: ArrayLike | Tensor,
+        lat_data: ArrayLike | Tensor | None = None,
+        target_data: ArrayLike | Tensor | None = None,
+        *,
+        dtype: torch.dtype = torch.float32,
+    ) -> "SRData":
+        """Data that is already in memory: (n, d), (n, k) and (n, t), or (n,) for one column.
+
+        >>> SRData.from_arrays([[1.0, 2.0], [3.0, 4.0]], target_data=[3.0, 7.0])
+        SRData(in None (2, 2), target None (2, 1))
+        """
+        data = cls.__new__(cls)
+        data.in_var = data.lat_var = data.target_var = data.rows = None
+        given = {"in_data": in_data, "lat_data": lat_data, "target_data": target_data}
+        for role, values in given.items():
+            setattr(data, role, None if values is None else _array(role, values, dtype))
+        lengths = {role: len(getattr(data, role)) for role in given if given[role] is not None}
+        if len(set(lengths.values())) > 1:
+            raise InputError(f"the arrays differ in their number of rows: {lengths}")
+        return data
+
     def __len__(self) -> int:
         """The number of rows."""
         return next(
@@ -120,126 +139,6 @@ class SRData:
         shown = [f"{k} {name} {tuple(d.shape)}" for k, (name, d) in parts.items() if d is not None]
         split = [f"rows {self.rows!r}"] if isinstance(self.rows, str) else []
         return f"SRData({', '.join(shown + split)})"
-
-
-def read_variable(folder: Path, variable: str) -> Float64[np.ndarray, "n c"]:
-    """A table of a folder by its name, or the columns picked from it: "X07", "X07[:,[1,0]]"."""
-    name, columns = _name_and_columns(variable)
-    candidates = [folder / f"{name}{ending}" for ending in ENDINGS]
-    path = next((candidate for candidate in candidates if candidate.is_file()), None)
-    if path is None:
-        raise InputError(f"there is no table {candidates[0]}: {nearest_file(candidates[0])}")
-    table = read_table(path)
-    width = table.shape[1]
-    if isinstance(columns, list):
-        beyond = max(columns) >= width
-    else:  # NumPy would quietly cut a slice that is too long
-        beyond = (columns.stop or 0) > width or not table[:, columns].size
-    if beyond:
-        raise InputError(f"{variable!r} picks from {path}, which has columns 0 to {width - 1}")
-    return table[:, columns]
-
-
-def _name_and_columns(variable: str) -> tuple[str, slice | list[int]]:
-    """("X07", [0]) of "X07[:,0]"; nothing in the text is evaluated."""
-    name, bracket, columns = variable.partition("[")
-    pick = re.fullmatch(
-        r":,(?:(\d{1,9})|\[(\d{1,9}(?:,\d{1,9})*)\]|(\d{0,9}):(\d{0,9}))\]",
-        columns.replace(" ", ""),
-        re.ASCII,
-    )
-    if not re.fullmatch(r"[\w.-]+", name) or (bracket and not pick):
-        raise InputError(
-            f"{variable!r} isn't a table: expected a name such as 'X07', or columns counted from "
-            "0 such as 'X07[:,0]', 'X07[:,:2]' or 'X07[:,[0,2]]'; formulas are given as a list"
-        )
-    if not pick:
-        return name, slice(None)
-    number, listed, start, stop = pick.groups()
-    if number or listed:
-        return name, [int(column) for column in (number or listed).split(",")]
-    return name, slice(int(start or 0), int(stop) if stop else None)
-
-
-def read_table(path: str | Path) -> Float64[np.ndarray, "n c"]:
-    """A text table as numpy.loadtxt reads it, gzipped if its name ends in .gz.
-
-    One number a line is one column. Raises InputError, naming the line, for anything that isn't
-    a rectangle of finite numbers.
-    """
-    path = Path(path)
-    lines = [
-        (number, line)
-        for number, line in enumerate(_read_text(path).splitlines(), start=1)
-        if line.partition("#")[0].strip()
-    ]
-    if not lines:
-        raise InputError(f"{path} holds no numbers, expected a table")
-    try:
-        table = np.loadtxt([line for _, line in lines], ndmin=2)
-    except ValueError as error:
-        raise _table_fault(path, lines, error) from error
-    faults = np.argwhere(~np.isfinite(table))
-    if len(faults):
-        row, column = faults[0]
-        raise InputError(
-            f"{path}:{lines[row][0]}: {table[row, column]} in row {row}, column {column} (counted "
-            f"from 0), expected finite numbers only; the table has {len(faults)} such values"
-        )
-    return table
-
-
-def _table_fault(path: Path, lines: list[tuple[int, str]], error: ValueError) -> InputError:
-    """The first line that isn't a row of numbers; numpy.loadtxt counts no comments, so search."""
-    rows = [(number, line.partition("#")[0].split()) for number, line in lines]
-    first, width = rows[0][0], len(rows[0][1])
-    for number, fields in rows:
-        for column, field in enumerate(fields):
-            try:
-                float(field)
-            except ValueError:
-                return InputError(
-                    f"{path}:{number}: {field[:40]!r} in column {column} (counted from 0) isn't a "
-                    "number, expected numbers with blanks between"
-                )
-        if len(fields) != width:
-            return InputError(
-                f"{path}:{number}: the row has {len(fields)} columns, expected {width} as in "
-                f"line {first}"
-            )
-    return InputError(f"{path} can't be read as a table: {error}")
-
-
-def _read_text(path: Path) -> str:
-    content = read_bytes(path)
-    try:
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
-        return content.decode("utf-8-sig")
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path} isn't a whole gzip file: {error}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} isn't a text file: {error}") from error
-
-
-def read_info(path: str | Path) -> tuple[list[str], float]:
-    """The formulas of a table's `.info` file, one a column, and the noise level on its last line.
-
-    The noise level is the noise's standard deviation as a fraction of the column's.
-    """
-    path = Path(path)
-    lines = [line.strip() for line in _read_text(path).splitlines() if line.strip()]
-    *formulas, last = lines or [""]
-    try:
-        noise = float(last)
-    except ValueError:
-        noise = math.nan
-    if not (formulas and 0 <= noise < math.inf):
-        raise InputError(
-            f"{path} ends in {last!r}, expected one formula a line and then the noise level, a "
-            "number of at least 0"
-        )
-    return formulas, noise
 
 
 def _common_length(folder: Path, lengths: Mapping[str, int]) -> int:
@@ -259,7 +158,7 @@ def _row_numbers(
         return _checked_rows("rows", rows, count)
     if in_var is None:
         raise InputError(f"rows={rows!r} names a split, expected in_var to say of which table")
-    path = folder / f"{_name_and_columns(in_var)[0]}.mask"
+    path = folder / f"{name_and_columns(in_var)[0]}.mask"
     if not path.exists():
         raise InputError(f"there is no {path} to read the split {rows!r} from: give rows=None")
     splits = load_joblib(path)
@@ -321,6 +220,21 @@ def _computed(
                 f"{role}: {formula!r} has no finite value on {faults} of the {len(values)} rows"
             )
     return values
+
+
+def _array(role: str, values: object, dtype: torch.dtype) -> Float[Tensor, "n c"]:
+    try:
+        array = torch.as_tensor(values, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError):
+        raise InputError(f"{role} is no array of numbers, expected (n, columns)") from None
+    if array.dim() == 1:
+        array = array.unsqueeze(1)
+    if array.dim() != 2 or not array.numel() or not array.isfinite().all():
+        raise InputError(
+            f"{role} has shape {tuple(array.shape)} and {int((~array.isfinite()).sum())} values "
+            "that aren't finite, expected (n, columns) of finite numbers"
+        )
+    return _cast(role, array, dtype)
 
 
 def _cast(

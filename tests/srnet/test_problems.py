@@ -11,7 +11,8 @@ import torch
 from sdnet.errors import InputError
 from srnet.pickles import load_joblib
 from srnet.problems import PROBLEMS, write_problem, write_tables
-from srnet.tables import SRData, read_info, read_table
+from srnet.tables import SRData
+from srnet.textfiles import read_info, read_table
 
 DATA = Path(__file__).parents[2] / "data"
 cos, sin, exp = np.cos, np.sin, np.exp

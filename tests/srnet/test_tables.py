@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from sdnet.errors import InputError
-from srnet.tables import SRData, read_info, read_table, read_variable
+from srnet.tables import SRData
+from srnet.textfiles import read_info, read_table, read_variable
 
 X = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0], [10.0, 11.0, 12.0]])
 G = np.array([[1.0, 10.0], [2.0, 20.0], [3.0, 30.0], [4.0, 40.0]])

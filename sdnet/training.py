@@ -1,0 +1,172 @@
+"""The training loop of a critic. It sees real and fake curves only, never where they come from."""
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from sdnet.critic import Critic
+from sdnet.errors import InputError, nearest
+from sdnet.objective import gradient_penalty, margin_accuracy
+
+BLOCK = 16
+"""Epochs whose curves are drawn together, so that the cost of drawing is shared."""
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What a critic trains on in one block of epochs.
+
+    real: (BLOCK, 1 or iters, b, n[, c]); fake: (BLOCK, b, n[, c]); epsilon: (BLOCK, iters, b, 1),
+    where between fake and real the gradient penalty is taken.
+    """
+
+    real: Tensor
+    fake: Tensor
+    epsilon: Tensor
+
+
+@dataclass
+class Figures:
+    """One entry an epoch. acc, loss and penalty are of curves that were not yet trained on.
+
+    They are taken at an epoch's first step, or over all its steps where each has its own real
+    curves; `penalty` is mean (|g| - 1)^2, and 0 without a gradient penalty. `times` are seconds.
+    """
+
+    acc: list[float] = field(default_factory=list)
+    loss: list[float] = field(default_factory=list)
+    penalty: list[float] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    non_finite: int | None = None  # the epoch of this stretch, counted from its start, that was
+
+
+class NonFiniteError(RuntimeError):
+    """Training gave a loss or weight that is no number; the critic is as before that epoch."""
+
+    def __init__(self, epoch: int):
+        super().__init__(f"training became non-finite in epoch {epoch + 1}")
+        self.epoch = epoch
+
+
+def learning_rate(schedule: str, rate: float, epoch: int, epochs: int) -> float:
+    """The rate in an epoch (from 0): "constant", or "cosine", rate (1 + cos(pi epoch/epochs)) / 2.
+
+    >>> [learning_rate("cosine", 1.0, epoch, 4) for epoch in (0, 2, 4)]
+    [1.0, 0.5, 0.0]
+    """
+    if schedule == "constant":
+        return rate
+    if schedule == "cosine":
+        return rate * (1 + math.cos(math.pi * epoch / epochs)) / 2
+    raise InputError(f"schedule is {schedule!r}; {nearest(str(schedule), ['constant', 'cosine'])}")
+
+
+def train(
+    critic: Critic,
+    draw: Callable[[int], Curves],
+    epochs: int,
+    *,
+    start: int = 0,
+    schedule: str = "constant",
+    pause: int = BLOCK,
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Figures]:
+    """Train through epochs `start` to `epochs`, yielding the figures of each stretch.
+
+    A stretch ends with its block of curves, or at a multiple of `pause` epochs, or when `stop`
+    says so, which is asked after every epoch and ends the training. What an epoch does depends
+    on the critic, the optimiser, and `draw` of its block only: training from `start` gives the
+    same bits as training that never stopped.
+
+    Args:
+        draw: the curves of block i, epochs BLOCK * i to BLOCK * (i + 1).
+
+    Raises:
+        NonFiniteError: after a stretch of the epochs before it, to which the critic is put back.
+    """
+    block, curves = None, None
+    while start < epochs:
+        if start // BLOCK != block:
+            block = start // BLOCK
+            curves = draw(block)
+        end = min(epochs, (block + 1) * BLOCK, (start // pause + 1) * pause)
+        rates = [learning_rate(schedule, critic.lr, epoch, epochs) for epoch in range(start, end)]
+        before = training_state(critic)
+        figures = _stretch(critic, curves, start % BLOCK, rates, stop)
+        if figures.non_finite is not None:
+            restore(critic, before)
+            good = rates[: figures.non_finite]
+            bad = start + len(good)
+            yield _stretch(critic, curves, start % BLOCK, good, lambda: False)
+            raise NonFiniteError(bad)
+        yield figures
+        start += len(figures.acc)
+        if start < end:
+            return
+
+
+def _stretch(
+    critic: Critic, curves: Curves, first: int, rates: list[float], stop: Callable[[], bool]
+) -> Figures:
+    """Epochs from place `first` of a block on, one for each rate."""
+    margins, norms, times = [], [], []
+    for place, rate in enumerate(rates, start=first):
+        began = time.perf_counter()
+        critic.optimizer.lr = rate
+        real, fake, epsilon = curves.real[place], curves.fake[place], curves.epsilon[place]
+        steps = [critic.step(real[i % len(real)], fake, epsilon[i]) for i in range(critic.iters)]
+        margins.append(torch.stack([step[0] for step in steps]))
+        norms.append(torch.stack([step[1] for step in steps]) if critic.gp else None)
+        times.append(time.perf_counter() - began)
+        if stop():
+            break
+    if not margins:
+        return Figures()
+    return _figures(critic, torch.stack(margins), norms, times, curves)
+
+
+def _figures(critic: Critic, margins: Tensor, norms: list, times: list, curves: Curves) -> Figures:
+    """margins (epochs, iters, b + b), norms of as many (iters, b) or None -> figures."""
+    count = curves.real.shape[2]
+    phi = critic.objective.phi(margins)
+    loss = phi[..., :count].mean(-1) + phi[..., count:].mean(-1)
+    penalty = torch.zeros_like(loss)
+    if critic.gp:
+        penalty = gradient_penalty(torch.stack(norms))
+    finite = (loss + penalty).isfinite().all(-1)
+    unseen = slice(None) if curves.real.shape[1] > 1 else slice(1)
+    figures = Figures(
+        acc=margin_accuracy(margins, count)[:, unseen].mean(-1).tolist(),
+        loss=loss[:, unseen].mean(-1).tolist(),
+        penalty=penalty[:, unseen].mean(-1).tolist(),
+        times=times,
+    )
+    if not finite.all():
+        figures.non_finite = int(finite.int().argmin())
+    elif not all(bool(weight.isfinite().all()) for weight in critic.parameters()):
+        figures.non_finite = len(times) - 1  # the last step's update
+    return figures
+
+
+def training_state(critic: Critic) -> dict:
+    """A copy of all that training changes: the weights and the optimiser's moments.
+
+    >>> from sdnet.critic import SDNet
+    >>> critic = SDNet(in_size=4, hid_num=1, hid_size=8)
+    >>> sorted(training_state(critic))
+    ['critic', 'optimizer']
+    """
+    return copy.deepcopy(
+        {"critic": dict(critic.state_dict()), "optimizer": critic.optimizer.state_dict()}
+    )
+
+
+def restore(critic: Critic, state: dict) -> None:
+    """Put a critic back to a `training_state`."""
+    critic.load_state_dict(state["critic"])
+    critic.optimizer.load_state_dict(state["optimizer"])

@@ -1,0 +1,88 @@
+"""From a config and the points of a table to a critic, and from a state back to it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from sdnet.critic import Critic, CSDNet, SDNet
+from sdnet.errors import InputError
+from srnet.runs.config import CriticConfig
+from srnet.runs.states import load_state
+from srnet.runs.values import build, merge, to_plain
+
+
+def fitted(config: CriticConfig, points: Tensor) -> CriticConfig:
+    """The config with the sizes that follow from the points (n, d) filled in.
+
+    Raises:
+        InputError: a size that was given is another one.
+    """
+    count, variables = points.shape
+    channels = 1 + variables * len(config.ext)
+    embedded = bool(config.ext) and config.ext_type == "embed"
+    sizes = {
+        "batch_size": (config.batch_size, count, "points (rows of the table)"),
+        "arch.in_size": (config.arch.in_size, variables, "variables (columns of the table)"),
+    }
+    for name, (given, found, what) in sizes.items():
+        if given not in (None, found):
+            raise InputError(f"{name} is {given}, but the data has {found} {what}")
+    if config.disc.emb_size not in (None, channels if embedded else None):
+        seen = f"{channels} channels a point" if embedded else "no embedding"
+        raise InputError(
+            f"disc.emb_size is {config.disc.emb_size}, but ext {list(config.ext)} with ext_type "
+            f"{config.ext_type!r} gives {seen}"
+        )
+    if config.disc.conv_arch is not None:
+        _check_grid(points)
+    found = {
+        "batch_size": count,
+        "arch.in_size": variables,
+        "disc.emb_size": channels if embedded else None,
+    }
+    return build(CriticConfig, merge(to_plain(config), found), "hyperparams")
+
+
+def _check_grid(points: Tensor) -> None:
+    steps = points[:, 0].diff()
+    even = bool((steps - steps.mean()).abs().max() <= 1e-3 * steps.mean().abs())
+    if points.shape[1] != 1 or not even:
+        raise InputError(
+            "disc.conv_arch needs one variable on an evenly spaced grid (such as F11 with all "
+            f"rows); the {points.shape[0]} points of {points.shape[1]} variable(s) are not"
+        )
+
+
+def critic_args(config: CriticConfig, count: int, variables: int) -> dict:
+    """What the critic of a config is built from, for (n, d) points: plain, for the state."""
+    disc = to_plain(config.disc)
+    stacked = bool(config.ext) and config.ext_type == "stack"
+    size = count * (1 + variables * len(config.ext)) if stacked else count
+    dense = not disc["conv_arch"]
+    kept = [name for name in disc if name != "schedule"]
+    if dense:
+        kept = [name for name in kept if name not in ("conv_arch", "kernel_size")]
+    return {"in_size": size, **{name: disc[name] for name in kept}}
+
+
+def make_critic(arguments: Mapping, generator: torch.Generator | None = None) -> Critic:
+    """The critic of a state's `critic_args`: convolutional if it has a `conv_arch`."""
+    kind = CSDNet if "conv_arch" in arguments else SDNet
+    return kind(**arguments, generator=generator)
+
+
+def load_critic(path: str | Path, device: str = "cpu") -> Critic:
+    """The trained critic of a state file, of today's form or the older one.
+
+    Raises:
+        InputError: not the state of a critic, or its weights and sizes don't fit each other.
+    """
+    state = load_state(path)
+    try:
+        critic = make_critic(state["critic_args"])
+        critic.load_state_dict(state["critic"])
+    except (KeyError, RuntimeError, TypeError) as error:
+        raise InputError(f"{path}: not the state of a critic ({error})") from None
+    return critic.to(device)

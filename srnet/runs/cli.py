@@ -1,0 +1,49 @@
+"""The command `symdisc`: which commands there are, and how mistakes are told.
+
+What is heavy (torch, the figures) is imported by the command that needs it, so that help is quick.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from sdnet.errors import InputError, nearest
+
+COMMANDS = {
+    "data": "write the tables of the benchmark problems",
+    "critic": "train a critic on a library against untrained generators",
+    "compare": "train critics that see more and more, over several seeds; table and figures",
+    "runs": "list the states of a folder",
+    "plot": "figures of states: learning, samples, verdicts",
+}
+
+HELP = """usage: symdisc COMMAND ...
+
+Networks whose hidden units become formulas, and critics that judge them.
+
+commands:
+{commands}
+
+symdisc COMMAND --help shows a command's settings."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; the exit status: 0, 2 for input that can't be used, 130 for Ctrl-C."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help", "help"):
+        lines = "\n".join(f"  {name:8} {what}" for name, what in COMMANDS.items())
+        print(HELP.format(commands=lines))
+        return 0 if words else 2
+    try:
+        if words[0] not in COMMANDS:
+            raise InputError(f"unknown command {words[0]!r}; {nearest(words[0], COMMANDS)}")
+        return getattr(import_module("srnet.runs.commands"), words[0])(words[1:]) or 0
+    except InputError as error:
+        print(f"symdisc: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("symdisc: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
+        sys.stderr.close()
+        return 0

@@ -1,0 +1,212 @@
+"""A critic run: from hyperparameters, a table and a library to a state."""
+
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from sdnet import training
+from sdnet.critic import Critic
+from sdnet.errors import InputError
+from sdnet.library import SDData
+from sdnet.objective import evaluate
+from srnet.runs.assembly import critic_args, fitted, make_critic
+from srnet.runs.config import CriticConfig
+from srnet.runs.curves import CurveSource, random_stream
+from srnet.runs.states import save_state
+from srnet.runs.stopping import Stopping
+from srnet.runs.tracking import Tracker
+from srnet.runs.values import build, to_plain
+from srnet.tables import SRData
+
+FRESH = 2000
+"""Curves a side of the evaluation draw, and of the draw that its threshold is chosen on."""
+
+SCORED_AT_ONCE = 100
+"""Curves scored together in an evaluation, to bound memory."""
+
+log = logging.getLogger("symdisc")
+
+
+def train_critic(
+    hyperparams: Mapping,
+    train: SRData,
+    lib: SDData,
+    seed: int = 0,
+    *,
+    state: Mapping | None = None,
+    path: str | Path | None = None,
+    checkpoint_every: int = 100,
+    tracker: Tracker | None = None,
+    device: str = "cpu",
+    progress: bool = True,
+) -> dict:
+    """Train a critic on library draws against untrained generators; the state it ends with.
+
+    Each epoch draws a fresh untrained generator, whose latents are the fakes, and as many curves
+    from the library, then takes `disc.iters` steps. Everything random follows from `seed`.
+
+    Args:
+        hyperparams: names of `srnet.runs.config.CriticConfig`, nested or dotted; the rest keep
+            their defaults.
+        train: its `in_data` (n, d) are the points at which curves are seen.
+        lib: what counts as real.
+        state: of an earlier run with the same hyperparameters, points, library and seed, to go
+            on from; `runtime` may be another, and with a constant learning rate `epochs`.
+        path: where the state is kept, every `checkpoint_every` epochs and at the end.
+        tracker: gets the figures, at most ten times a second.
+        progress: a progress bar, where standard error is a terminal.
+
+    Returns:
+        dict of `hyperparams`, `history` (`acc`, `loss`, `penalty`: one entry an epoch, see
+        `sdnet.training.Figures`), `times` (seconds, one an epoch), `fresh` (`acc`,
+        `acc_calibrated`, `auroc` on 2,000 curves a side that nothing was trained on), `critic`
+        (weights), `optimizer`, `critic_args` (what the critic is built from), `points`,
+        `library`, `seed`, and `ended`: "finished", "runtime", "interrupted", or "non-finite in
+        epoch N", of which the weights are those before that epoch.
+
+    Raises:
+        InputError: hyperparameters, data, library and state that don't fit; a template that is
+            not finite on the points.
+
+    >>> lib = SDData.from_lines(["N0*x0**2 + N1"], "X00")
+    >>> points = SRData.from_points(torch.linspace(-1, 1, 20)[:, None])
+    >>> state = train_critic({"epochs": 3, "disc.hid_size": 8}, points, lib, progress=False)
+    >>> len(state["history"]["acc"]), sorted(state["fresh"])
+    (3, ['acc', 'acc_calibrated', 'auroc'])
+    """
+    points = train.in_data.to(device=device, dtype=torch.get_default_dtype())
+    config = fitted(build(CriticConfig, hyperparams, "hyperparams"), points)
+    lib.check(points)
+    record = {
+        "format": "critic 1",
+        "hyperparams": to_plain(config),
+        "critic_args": critic_args(config, *points.shape),
+        "points": points.cpu(),
+        "library": {"lines": list(lib.lines), "in_var": lib.in_var, "shuffle": lib.shuffle}
+        | {"iter_sample": lib.iter_sample},
+        "seed": seed,
+        "history": {"acc": [], "loss": [], "penalty": []},
+        "times": [],
+    }
+    critic = make_critic(record["critic_args"], random_stream(seed, "critic")).to(device)
+    if state is not None:
+        record |= continued(state, record)
+        training.restore(critic, state)
+    source = CurveSource(config, points, lib, seed)
+    with one_thread():
+        for done in _epochs(critic, source, config, record, checkpoint_every, progress):
+            figures = {name: row[-1] for name, row in record["history"].items() if row}
+            if tracker is not None:
+                tracker.log(figures, done)
+            if path is not None and done % checkpoint_every == 0:
+                save_state(path, {**record, **_on_cpu(training.training_state(critic))})
+        record |= _on_cpu(training.training_state(critic))
+        record["fresh"] = fresh_figures(critic, source)
+    if path is not None:
+        save_state(path, record)
+    if tracker is not None:
+        tracker.finish(record["fresh"])
+    return record
+
+
+def _epochs(
+    critic: Critic,
+    source: CurveSource,
+    config: CriticConfig,
+    record: dict,
+    checkpoint_every: int,
+    progress: bool,
+) -> Iterator[int]:
+    """Train, keep the record, and say after each stretch how many epochs are done."""
+    done = len(record["times"])
+    record["ended"] = "running"
+    bar = tqdm(total=config.epochs, initial=done, unit="epoch", disable=None if progress else True)
+    with bar, Stopping(config.runtime) as stop:
+        stretches = training.train(
+            critic,
+            source.block,
+            config.epochs,
+            start=done,
+            schedule=config.disc.schedule,
+            pause=checkpoint_every,
+            stop=stop,
+        )
+        try:
+            for figures in stretches:
+                for name, row in record["history"].items():
+                    row.extend(getattr(figures, name))
+                record["times"].extend(figures.times)
+                bar.update(len(figures.times))
+                if figures.times:
+                    bar.set_postfix(acc=f"{figures.acc[-1]:.3f}", refresh=False)
+                yield len(record["times"])
+            finished = len(record["times"]) >= config.epochs
+            record["ended"] = "finished" if finished else str(stop.reason)
+        except training.NonFiniteError as error:
+            record["ended"] = f"non-finite in epoch {error.epoch + 1}"
+            log.warning("%s; the state is the one before it", error)
+
+
+def continued(state: Mapping, record: Mapping) -> dict:
+    """What a resumed run takes over: history and times.
+
+    Raises:
+        InputError: the state is of another run, or can't be resumed.
+    """
+    if "optimizer" not in state:
+        raise InputError("the state has no optimiser (it is of the older form): can't resume it")
+    flat = {"the seed": (state["seed"], record["seed"])}
+    for name in ("library", "critic_args"):
+        flat[f"the {name}"] = (state[name], record[name])
+    changeable = {"runtime"}
+    if state["hyperparams"]["disc"]["schedule"] == "constant":
+        changeable.add("epochs")
+    for name in record["hyperparams"].keys() - changeable:
+        flat[name] = (state["hyperparams"].get(name), record["hyperparams"][name])
+    for name, (before, now) in flat.items():
+        if before != now:
+            raise InputError(f"{name} was {before} and is now {now}: not the run to resume")
+    if not torch.equal(state["points"], record["points"]):
+        raise InputError("the points are not those of the run to resume")
+    history = {name: list(row) for name, row in state["history"].items()}
+    return {"history": history, "times": list(state["times"])}
+
+
+@torch.no_grad()
+def score(critic: Critic, curves: Tensor) -> Tensor:
+    """Scores (b,) of many curves (b, n[, c]), a part at a time."""
+    return torch.cat([critic(part) for part in curves.split(SCORED_AT_ONCE)])
+
+
+def fresh_figures(critic: Critic, source: CurveSource) -> dict[str, float]:
+    """`acc`, `acc_calibrated` and `auroc` on fresh curves, see `sdnet.objective.evaluate`."""
+    fresh, held_out = (
+        tuple(score(critic, side).cpu() for side in source.evaluation(name, FRESH))
+        for name in ("fresh", "held out")
+    )
+    return evaluate(*fresh, held_out=held_out)
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Small products gain nothing from threads: processes use the cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _on_cpu(tree: object) -> object:
+    """The same containers with every tensor on the CPU."""
+    if isinstance(tree, Tensor):
+        return tree.cpu()
+    if isinstance(tree, dict):
+        return {key: _on_cpu(value) for key, value in tree.items()}
+    return [_on_cpu(value) for value in tree] if isinstance(tree, list | tuple) else tree

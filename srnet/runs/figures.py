@@ -1,0 +1,65 @@
+"""Figures of critic states: a state holds its points, library and seed, so nothing else is read."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from matplotlib.figure import Figure
+
+from sdnet.errors import InputError
+from sdnet.library import SDData
+from srnet import plots
+from srnet.runs.assembly import make_critic
+from srnet.runs.config import CriticConfig
+from srnet.runs.critic import score
+from srnet.runs.curves import CurveSource
+from srnet.runs.values import build
+
+
+def source_of(state: Mapping, seed: int | None = None) -> CurveSource:
+    """Where a state's curves came from, to draw more; with another seed, other curves.
+
+    Raises:
+        InputError: the state is of the older form, which doesn't hold its points and library.
+    """
+    if "points" not in state:
+        raise InputError("a state of the older form holds no points and library to draw from")
+    config = build(CriticConfig, state["hyperparams"], "the state's hyperparams")
+    library = SDData.from_lines(**state["library"])
+    return CurveSource(config, state["points"], library, state["seed"] if seed is None else seed)
+
+
+def learning(states: Mapping[str, Mapping | Sequence[Mapping]], smooth: int = 100) -> Figure:
+    """Learning curves of several runs; several states under one label are seeds of one setting."""
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    plots.learning_curves(states, figure.subplots(), horizon=smooth)
+    return figure
+
+
+def samples(state: Mapping, count: int = 12, seed: int | None = None) -> Figure:
+    """Curves of the library beside curves of untrained generators."""
+    source = source_of(state, seed)
+    real, fake = (_values(source, curves) for curves in source.evaluation("samples", count))
+    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    plots.curves_side_by_side(source.points, real, fake, figure.subplots(1, 2, sharey=True))
+    return figure
+
+
+def verdicts(state: Mapping, count: int = 500, seed: int | None = None) -> Figure:
+    """Curves that the state's critic gets right, and those it gets wrong."""
+    source = source_of(state, seed)
+    critic = make_critic(state["critic_args"])
+    critic.load_state_dict(state["critic"])
+    curves = torch.cat(source.evaluation("verdicts", count))
+    is_real = torch.arange(2 * count) < count
+    figure = Figure(figsize=(8, 6), layout="constrained")
+    axes = figure.subplots(2, 2)
+    plots.verdicts(source.points, _values(source, curves), score(critic, curves), is_real, axes)
+    return figure
+
+
+def _values(source: CurveSource, curves: torch.Tensor) -> torch.Tensor:
+    """The values (b, n) of curves with any channels."""
+    return curves[..., 0] if curves.dim() == 3 else curves[:, : len(source.points)]
+
+
+FIGURES = {"samples": samples, "verdicts": verdicts}

@@ -1,0 +1,82 @@
+"""What stands in a folder of states, as rows of a table."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sdnet.errors import InputError
+from srnet.runs.states import load_state
+
+
+def list_runs(folder: str | Path) -> list[dict]:
+    """A row for each state in a folder, by name; a file that can't be read has its `problem`.
+
+    Rows hold name, what the critic sees, its hidden layers, objective, rate, seed, epochs (done
+    and asked for), fresh accuracies where there are any, seconds of training, and how it ended.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder of states; expected one, such as models")
+    return [_row(path) for path in sorted(folder.glob("*.pt"))]
+
+
+def _row(path: Path) -> dict:
+    try:
+        state = load_state(path)
+        hyperparams, args = state["hyperparams"], state["critic_args"]
+        fresh = state.get("fresh", {})
+        ext = hyperparams.get("ext") or ["values"]
+        seen = "+".join([ext] if isinstance(ext, str) else ext)
+        if seen != "values":
+            seen += f" {hyperparams.get('ext_type', '')}"
+        done = len(state["history"].get("acc", []))
+        return {
+            "name": path.stem,
+            "sees": seen,
+            "hidden": _layers(args),
+            "objective": args.get("loss_fun", "bce"),
+            "lr": args.get("lr"),
+            "seed": state.get("seed"),
+            "epochs": f"{done}/{hyperparams.get('epochs', '?')}",
+            "acc": fresh.get("acc"),
+            "calibrated": fresh.get("acc_calibrated"),
+            "auroc": fresh.get("auroc"),
+            "seconds": sum(state["times"]),
+            "ended": state.get("ended", ""),
+        }
+    except InputError as error:
+        return {"name": path.stem, "problem": str(error)}
+    except (KeyError, TypeError, AttributeError) as error:
+        return {"name": path.stem, "problem": f"{path}: not the state of a critic ({error!r})"}
+
+
+def _layers(args: Mapping) -> str:
+    nums, sizes = args["hid_num"], args["hid_size"]
+    if isinstance(nums, int) and isinstance(sizes, int):
+        return f"{nums} x {sizes}"
+    pairs = zip(*([x, x] if isinstance(x, int) else x for x in (nums, sizes)), strict=True)
+    return " | ".join(f"{num} x {size}" for num, size in pairs)
+
+
+def as_table(rows: Sequence[Mapping]) -> str:
+    """Rows of equal keys as aligned text; numbers to four digits, None as a dash.
+
+    >>> print(as_table([{"name": "a", "acc": 0.5}, {"name": "bb", "acc": None}]))
+    name  acc
+    a     0.5
+    bb    -
+    """
+    if not rows:
+        return ""
+    cells = [list(rows[0])] + [[_text(value) for value in row.values()] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ("  ".join(map(str.ljust, row, widths)) for row in cells)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

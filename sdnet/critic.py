@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from sdnet.adam import Adam
 from sdnet.errors import InputError
 from sdnet.gradients import DenseGradients
-from sdnet.mlp import MLP, Random, pair
+from sdnet.mlp import MLP, Random, check_whole, pair
 from sdnet.objective import (
     critic_loss,
     gradient_norms,
@@ -27,12 +27,17 @@ class Critic(nn.Module):
     `gradients` by a faster way to the same numbers.
     """
 
-    def _prepare(self, lr, wd, betas, iters, gp, loss_fun) -> None:
-        if iters < 1 or gp < 0:
-            raise InputError(
-                f"iters is {iters!r} and gp is {gp!r}; expected at least 1 step and a penalty "
-                "weight of at least 0"
-            )
+    stack: tuple[int, ...] = ()
+
+    def _prepare(
+        self, lr: float, wd: float, betas: Sequence[float], iters: int, gp: float, loss_fun: str
+    ) -> None:
+        check_whole("iters", iters, 1)
+        for name, value in (("lr", lr), ("wd", wd), ("gp", gp)):
+            if not 0 <= value < math.inf:
+                raise InputError(f"{name} is {value!r}; expected a finite number of at least 0")
+        if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+            raise InputError(f"betas is {betas!r}; expected two numbers in [0, 1)")
         self.objective = objective_named(loss_fun)
         self.lr, self.iters, self.gp = lr, iters, gp
         self.optimizer = Adam(self.parameters(), lr, tuple(betas), wd)
@@ -50,6 +55,7 @@ class Critic(nn.Module):
         epsilon (b, 1) in [0, 1]: where between fake and real the penalty is taken; it is only
         used when `gp` is not 0.
         """
+        self.check_sides(real, fake)
         scores = self(real), self(fake)
         loss, norms = critic_loss(*scores, self.objective), None
         if self.gp:
@@ -64,6 +70,8 @@ class Critic(nn.Module):
         self, real: Tensor, fake: Tensor, epsilon: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """One step of the optimiser. Margins and norms are those before the step."""
+        if self.gp and epsilon is None:
+            raise InputError("gp is not 0, so a step needs an epsilon (b, 1) for the penalty")
         figures = self.gradients(real, fake, epsilon)
         self.optimizer.step()
         return figures
@@ -91,28 +99,32 @@ class Critic(nn.Module):
                 f"real has shape {tuple(real.shape)} and fake {tuple(fake.shape)}; expected real "
                 f"(1 or {self.iters}, b, n[, c]) and fake (b, n[, c])"
             )
-        self.check(real[0])
-        self.check(fake)
-        count = real.shape[1]
-        if self.gp and count != len(fake):
-            raise InputError(
-                f"{count} real and {len(fake)} fake curves were given; the gradient penalty "
-                "pairs them, so expected as many of each (or gp=0)"
-            )
+        self.check_sides(real[0], fake)
         epsilon = torch.rand(self.iters, len(fake), 1, generator=generator).to(fake)
         margins = [self.step(real[i % len(real)], fake, epsilon[i])[0] for i in range(self.iters)]
-        return margin_accuracy(torch.stack(margins), count).tolist()
+        return margin_accuracy(torch.stack(margins), real.shape[1]).tolist()
 
     def check(self, curves: Tensor) -> None:
         """Raise an InputError that says what was expected, unless this critic can score curves."""
-        point = () if self.emb_size is None else (self.emb_size,)
-        expected = (self.in_size, *point)
-        if tuple(curves.shape[-len(expected) :]) != expected:
-            channels = "" if not point else f" of {self.emb_size} channels"
+        sizes = (self.in_size,) if self.emb_size is None else (self.in_size, self.emb_size)
+        shape, axis = tuple(curves.shape), len(self.stack)
+        if shape[:axis] != self.stack or shape[axis + 1 :] != sizes:
+            channels = "" if self.emb_size is None else f" of {self.emb_size} channels"
+            expected = ", ".join(str(size) for size in (*self.stack, "b", *sizes))
             raise InputError(
-                f"curves of shape {tuple(curves.shape)} were given to a critic of "
-                f"{self.in_size} points{channels}; expected (b, "
-                f"{', '.join(str(size) for size in expected)})"
+                f"curves of shape {shape} were given to a critic of {self.in_size} "
+                f"points{channels}; expected ({expected})"
+            )
+
+    def check_sides(self, real: Tensor, fake: Tensor) -> None:
+        """Raise an InputError unless this critic can be trained on these curves."""
+        self.check(real)
+        self.check(fake)
+        counts = [side.shape[len(self.stack)] for side in (real, fake)]
+        if not all(counts) or (self.gp and counts[0] != counts[1]):
+            raise InputError(
+                f"{counts[0]} real and {counts[1]} fake curves were given; expected at least one "
+                "of each and, as the gradient penalty pairs them, as many of each (or gp=0)"
             )
 
 
@@ -162,9 +174,10 @@ class SDNet(Critic):
         if len(stack) > 1:
             raise InputError(f"stack is {stack}; expected () or (E,) critics")
         options = {"stack": stack, "generator": generator}
-        self.in_size, self.emb_size = in_size, emb_size
+        self.in_size, self.emb_size, self.stack = in_size, emb_size, tuple(stack)
         self.embedding = None
         if emb_size is not None:
+            check_whole("emb_size", emb_size, 1)
             self.embedding = MLP(emb_size, 1, nums[0], sizes[0], **options)
         self.critic = MLP(in_size, 1, nums[1], sizes[1], **options)
         self._dense: DenseGradients | None = None
@@ -181,13 +194,14 @@ class SDNet(Critic):
     def gradients(
         self, real: Tensor, fake: Tensor, epsilon: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        if self._dense is None or self._dense.shapes != (tuple(real.shape), tuple(fake.shape)):
-            self.check(real)
-            self.check(fake)
+        settings = (real.shape, fake.shape, self.objective, self.gp)
+        if self._dense is None or self._settings != settings:
+            self.check_sides(real, fake)
             networks = [net for net in (self.embedding, self.critic) if net is not None]
             self._dense = DenseGradients(
                 networks, real.shape, fake.shape, objective=self.objective, gp=self.gp
             )
+            self._settings = settings
         if epsilon is not None and self.embedding is not None:
             epsilon = epsilon.unsqueeze(-1)
         return self._dense(real, fake, epsilon)
@@ -237,8 +251,12 @@ class CSDNet(Critic):
         generator: torch.Generator | None = None,
     ):
         super().__init__()
-        if kernel_size < 1 or kernel_size % 2 == 0:
+        check_whole("in_size", in_size, 1)
+        check_whole("kernel_size", kernel_size, 1)
+        if kernel_size % 2 == 0:
             raise InputError(f"kernel_size is {kernel_size!r}; expected an odd number")
+        if emb_size is not None:
+            check_whole("emb_size", emb_size, 1)
         self.in_size = in_size
         self.emb_size = emb_size if emb_size and emb_size > 1 else None
         layers, channels, points = [], emb_size or 1, in_size
@@ -246,7 +264,7 @@ class CSDNet(Critic):
             if step == "M":
                 layers.append(nn.MaxPool1d(2))
                 points //= 2
-            elif isinstance(step, int) and step > 0:
+            elif isinstance(step, int) and not isinstance(step, bool) and step > 0:
                 layers += [_convolution(channels, step, kernel_size, generator), nn.ReLU()]
                 channels = step
             else:

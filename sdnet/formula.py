@@ -50,10 +50,10 @@ def derivatives(expression: sympy.Expr, symbols: Sequence[sympy.Symbol]) -> list
 class _Text(StrPrinter):
     """sympy's text with every digit of a float, in the words that `parse` reads."""
 
-    def _print_Float(self, expr: sympy.Float) -> str:
+    def _print_Float(self, expr: sympy.Expr) -> str:
         return repr(float(expr))
 
-    def _print_Abs(self, expr: sympy.Abs) -> str:
+    def _print_Abs(self, expr: sympy.Expr) -> str:
         return f"abs({self._print(expr.args[0])})"
 
     def _print_Exp1(self, expr: sympy.Expr) -> str:

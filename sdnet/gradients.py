@@ -142,7 +142,8 @@ class DenseGradients:
         self.seeds = last.delta_scored.squeeze(-1)
         self.signs = curves.new_tensor([1.0] * count + [-1.0] * other)
         self.shares = curves.new_tensor([1 / count] * count + [-1 / other] * other)
-        self.penalty_share = torch.as_tensor(gp).to(curves).unsqueeze(-1) * (2 / count)
+        weights = torch.as_tensor(gp, dtype=curves.dtype, device=curves.device)
+        self.penalty_share = weights.unsqueeze(-1) * (2 / count)
         self.mixed_curves = self.mixed.flatten(axis + 1)
 
     @torch.no_grad()

@@ -37,6 +37,11 @@ class SDData:
         iter_sample: kept for the training loop: one draw for each iteration, not one for all.
         generator: the source of randomness where a call gives none; torch's default one if None.
 
+    Attributes:
+        lines: of the file, all of them; `from_lines` makes the same library of them.
+        templates: one `sdnet.template.Template` for each line that isn't a comment.
+        variables: how many columns the points must have at least.
+
     Raises:
         InputError: the file is missing or isn't text, has no template, or has a line that can't be
             read (named as file:line:column).
@@ -113,7 +118,7 @@ class SDData:
     def __repr__(self) -> str:
         return (
             f"SDData({self.name!r}, {self.in_var!r}, shuffle={self.shuffle}, "
-            f"iter_sample={self.iter_sample}): {len(self)} templates of {self.variables} variables"
+            f"iter_sample={self.iter_sample}; templates: {len(self)}, variables: {self.variables})"
         )
 
     @cached_property
@@ -164,6 +169,10 @@ class SDData:
 
     def check(self, x: Tensor, with_partials: bool = True) -> None:
         """Try every template on the points with a few draws, the same ones each time.
+
+        Args:
+            x: the points (n, d), floats.
+            with_partials: whether the derivatives have to be finite too.
 
         Raises:
             InputError: as `get` does, and also for a template that is rarely dealt.

@@ -71,7 +71,7 @@ _FLOATS: dict[type[sympy.Expr], Callable[..., float]] = {
     sympy.sign: lambda value: math.copysign(1.0, value) if value else 0.0,
     **{
         getattr(sympy, name): getattr(math, name)
-        for name in ["tan", *_FUNCTIONS]
+        for name in _FUNCTIONS
         if hasattr(math, name) and name != "sqrt"  # which sympy writes as a power
     },
 }
@@ -143,7 +143,7 @@ class _Reader:
         if len(self.text) > MAX_TEXT:
             self.fail(MAX_TEXT, f"the formula has {len(self.text)} characters, beyond {MAX_TEXT}")
         if not self.text.strip():
-            self.fail(1, "the formula is empty")
+            self.fail(len(self.text) + 1, "the formula is empty")
         strange = re.search(r"[^ -~\t]|[#\\]", self.text)
         if strange:
             self.fail(strange.start() + 1, f"unexpected character {strange.group()!r}")
@@ -222,16 +222,15 @@ class _Reader:
     def variable(self, node: ast.expr, prefix: str, index: int) -> sympy.Symbol:
         size = self.sizes[prefix]
         if index >= size:
-            last = f"the last is {prefix}{size - 1}" if size else "there is none"
-            self.fail_at(node, f"{prefix}{index} is more than there are; {last}")
+            last = f"beyond the last, {prefix}{size - 1}" if size else "beyond none at all"
+            self.fail_at(node, f"variable {prefix}{index} is {last}")
         return sympy.Symbol(f"{prefix}{index}", real=True)
 
     def column(self, node: ast.Subscript, table: str) -> sympy.Symbol:
         if table not in self.tables:
             known = [f"{name}[:,0]" for name in self.tables] or [f"{p}0" for p in self.sizes]
-            self.fail_at(
-                node, f"the table {table!r} isn't the one at hand; {nearest(table, known)}"
-            )
+            hint = nearest(f"{table}[:,0]", known)
+            self.fail_at(node, f"the table {table!r} isn't the one at hand; {hint}")
         match node.slice:
             case ast.Tuple(
                 elts=[ast.Slice(lower=None, upper=None, step=None), ast.Constant(value=int(index))]

@@ -122,15 +122,15 @@ def read_template(line: str, table: str, where: str) -> Template:
     >>> read_template("N*X07[:,0]**2; 2*N*X07[:,0]", "X07", "funs/F.lib:1").expression
     N0*x0**2
     """
-    parts, start = [], 0
+    parts: list[str] = []
     for part in line.split(";"):
-        parts.append((" " * start + part, start))  # padded, so that messages name the column
-        start += len(part) + 1
+        start = len(parts[-1]) + 1 if parts else 0
+        parts.append(" " * start + part)  # padded, so that messages name the column in the line
     expressions = [
         parse(part, {"x": MAX_VARIABLES}, tables={table: "x"}, coefficients=True, where=where)
-        for part, _ in parts
+        for part in parts
     ]
-    texts = [part.strip() for part, _ in parts]
+    texts = [part.strip() for part in parts]
     template = Template(texts[0], tuple(texts[1:]), where, expressions[0])
     if 0 < len(template.written) < template.variables:
         raise InputError(
@@ -145,7 +145,7 @@ def read_template(line: str, table: str, where: str) -> Template:
         except InputError as error:
             raise InputError(f"{where}: {error}") from error
         if not agree:
-            column = parts[index + 1][1] + 1
+            column = len(parts[index + 1]) - len(parts[index + 1].lstrip()) + 1
             raise InputError(
                 f"{where}:{column}: the derivative by x{index} is written {texts[index + 1]!r}, "
                 f"but that of {template.text!r} is {to_text(right)!r}"

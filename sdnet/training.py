@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sdnet.critic import Critic
 from sdnet.errors import InputError, nearest
+from sdnet.mlp import check_whole
 from sdnet.objective import gradient_penalty, margin_accuracy
 
 BLOCK = 16
@@ -89,6 +90,7 @@ def train(
     Raises:
         NonFiniteError: after a stretch of the epochs before it, to which the critic is put back.
     """
+    check_whole("pause", pause, 1)
     block, curves = None, None
     while start < epochs:
         if start // BLOCK != block:
@@ -97,24 +99,25 @@ def train(
         end = min(epochs, (block + 1) * BLOCK, (start // pause + 1) * pause)
         rates = [learning_rate(schedule, critic.lr, epoch, epochs) for epoch in range(start, end)]
         before = training_state(critic)
-        figures = _stretch(critic, curves, start % BLOCK, rates, stop)
-        if figures.non_finite is not None:
+        figures, stopped = _stretch(critic, curves, start % BLOCK, rates, stop)
+        bad = None
+        while figures.non_finite is not None:  # again if weights were lost before a loss shows it
             restore(critic, before)
-            good = rates[: figures.non_finite]
-            bad = start + len(good)
-            yield _stretch(critic, curves, start % BLOCK, good, lambda: False)
-            raise NonFiniteError(bad)
+            bad = figures.non_finite
+            figures, _ = _stretch(critic, curves, start % BLOCK, rates[:bad], lambda: False)
         yield figures
-        start += len(figures.acc)
-        if start < end:
+        if bad is not None:
+            raise NonFiniteError(start + bad)
+        if stopped:
             return
+        start = end
 
 
 def _stretch(
     critic: Critic, curves: Curves, first: int, rates: list[float], stop: Callable[[], bool]
-) -> Figures:
-    """Epochs from place `first` of a block on, one for each rate."""
-    margins, norms, times = [], [], []
+) -> tuple[Figures, bool]:
+    """Epochs from place `first` of a block on, one for each rate; and whether `stop` ended them."""
+    margins, norms, times, stopped = [], [], [], False
     for place, rate in enumerate(rates, start=first):
         began = time.perf_counter()
         critic.optimizer.lr = rate
@@ -123,11 +126,12 @@ def _stretch(
         margins.append(torch.stack([step[0] for step in steps]))
         norms.append(torch.stack([step[1] for step in steps]) if critic.gp else None)
         times.append(time.perf_counter() - began)
-        if stop():
+        stopped = stop()
+        if stopped:
             break
     if not margins:
-        return Figures()
-    return _figures(critic, torch.stack(margins), norms, times, curves)
+        return Figures(), stopped
+    return _figures(critic, torch.stack(margins), norms, times, curves), stopped
 
 
 def _figures(critic: Critic, margins: Tensor, norms: list, times: list, curves: Curves) -> Figures:
@@ -148,9 +152,16 @@ def _figures(critic: Critic, margins: Tensor, norms: list, times: list, curves: 
     )
     if not finite.all():
         figures.non_finite = int(finite.int().argmin())
-    elif not all(bool(weight.isfinite().all()) for weight in critic.parameters()):
+    elif not _finite(critic):
         figures.non_finite = len(times) - 1  # the last step's update
     return figures
+
+
+def _finite(critic: Critic) -> bool:
+    """Whether weights and moments are numbers: an infinite moment stops its weight for good."""
+    adam = critic.optimizer
+    tensors = [*critic.parameters(), *adam.first, *adam.second]
+    return all(bool(tensor.isfinite().all()) for tensor in tensors)
 
 
 def training_state(critic: Critic) -> dict:

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sdnet.errors import InputError, nearest
-from sdnet.mlp import MLP, Random
+from sdnet.mlp import MLP, Random, check_points
 
 Alpha = Tensor | Sequence[Sequence[float]] | str | None
 DSN_OPTIONS = ("alpha", "norm", "prune")
@@ -90,6 +90,7 @@ class DSN(nn.Module):
         return (inner * self.mask().unsqueeze(-2)).movedim(-3, -2)
 
     def _seen(self, x: Tensor) -> Tensor:
+        check_points(x, self.networks.in_size, self.networks.stack[:-1])
         return x.unsqueeze(-3) * self.mask().unsqueeze(-2)
 
 
@@ -101,10 +102,10 @@ def _initial_mask(alpha: Alpha, units: int, variables: int) -> Tensor:
             f"alpha is {alpha!r}; expected None (learned), 'ones' or a mask of numbers"
         )
     try:
-        mask = torch.as_tensor(alpha, dtype=torch.get_default_dtype())
+        mask = torch.as_tensor(alpha, dtype=torch.get_default_dtype()).detach()
     except (TypeError, ValueError):
         mask = torch.empty(0)
-    if mask.shape != (units, variables):
+    if mask.shape != (units, variables) or not mask.isfinite().all():
         raise InputError(
             f"alpha is {alpha!r}; expected a row for each of {units} units, with a number for "
             f"each of {variables} variables"

@@ -1,9 +1,8 @@
 """Figures: pure functions from arrays and states to matplotlib axes.
 
 What may live here: how a thing is drawn, the smoothing of what is drawn, and the writing of a
-figure to a file. Where curves and scores come from is the business of runs/. No other module
-imports matplotlib's drawing, and pyplot and the global settings are left alone: every figure is
-an explicit `matplotlib.figure.Figure`, which needs no display and no closing.
+figure to a file. Where curves and scores come from is the business of runs/. Figures are explicit
+(`matplotlib.figure.Figure`): no display, no pyplot, no global settings, and nothing to close.
 """
 
 import os
@@ -13,134 +12,339 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from sdnet.errors import InputError, nearest
 
-Array = Tensor | np.ndarray | Sequence  # numbers, of a shape that is checked here
+# What a user gives, of any type: what it should be is checked here and told in a sentence.
+Array = object  # a tensor, an array, or lists of numbers
+Run = object  # a state, a history, or a list of them
+Panels = Sequence[Axes] | np.ndarray | None  # None: of a new figure
 
-# Okabe and Ito (2008), told apart by colour-blind readers; without yellow, too pale on white.
+# Okabe and Ito's (2008), which colour-blind readers tell apart; without yellow, pale on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-STYLES = ("-", "--", ":")  # when there are more runs than colours
-REAL, FAKE = COLOURS[:2]
-QUIET = "0.45"  # the grey of what explains
-BAND = (0.1, 0.9)
-FIGURES = {
+STYLES = ("-", "--", ":")  # for more runs than colours
+KINDS = {"real": COLOURS[0], "fake": COLOURS[1]}
+GREY = "0.4"
+LEGEND = {"frameon": False, "fontsize": 9, "handlelength": 3}
+NOTE = {"loc": "right", "fontsize": 8, "color": GREY}
+HISTORIES = {
     "acc": "accuracy on unseen curves",
     "loss": "critic loss",
-    "penalty": "gradient penalty, mean (|g| − 1)²",  # noqa: RUF001, a true minus sign
+    "penalty": "gradient penalty, mean (|g| - 1)²",
 }
 METADATA = {".png": {"Software": None}, ".svg": {"Date": None, "Creator": None}}
 
 
-def smooth(
-    values: Array, horizon: int
-) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"], Float[np.ndarray, "n"]]:
-    """Moving average over `horizon` epochs, with the band from the 10 % to the 90 % quantile.
+def smooth(values: Array, horizon: int) -> Float[np.ndarray, "3 n"]:
+    """Moving mean over a horizon of epochs, and its band, the 10 % and the 90 % quantile: (3, n).
 
-    The window of epoch i is the epochs i - (h - 1) // 2 to i + h // 2; at the edges it is what
-    there is of it. Of several runs, a window holds the values of all of them.
+    The window of epoch i holds epochs i - (h - 1) // 2 to i + h // 2, and at the edges as many
+    of them as there are. Of several runs, a window holds the values of all.
 
     Args:
         values: (n epochs,) or (r runs, n epochs), finite.
-        horizon: h, at least 1.
-
-    Returns:
-        mean, low, high: (n,) each.
+        horizon: h, in epochs, at least 1.
 
     Raises:
-        InputError: no or non-finite values, of another shape; a horizon below 1.
+        InputError: no values, or not finite, or of another shape; a horizon below 1.
 
     >>> mean, low, high = smooth([0.0, 10.0, 20.0], horizon=3)
     >>> mean.tolist(), low.tolist(), high.tolist()
     ([5.0, 10.0, 15.0], [1.0, 2.0, 11.0], [9.0, 18.0, 19.0])
     """
-    if isinstance(horizon, bool) or not isinstance(horizon, int | np.integer) or horizon < 1:
+    if not isinstance(horizon, int) or horizon < 1:
         raise InputError(f"horizon is {horizon!r}; expected a whole number of epochs, at least 1")
-    runs = np.atleast_2d(_array("values", values))
-    if runs.ndim > 2 or not runs.size:
-        raise InputError(f"values have the shape {runs.shape}; expected (epochs,) or (runs, epochs)")
-    count = runs.shape[1]
-    first = np.maximum(np.arange(count) - (horizon - 1) // 2, 0)
-    last = np.minimum(np.arange(count) + horizon // 2 + 1, count)
-    centre = runs.mean()  # so that the running sum stays small and loses no digits
-    sums = np.concatenate([[0.0], np.cumsum((runs - centre).mean(0))])
-    mean = (sums[last] - sums[first]) / (last - first) + centre
-    return mean, *_window_quantiles(runs, first, last)
+    runs = np.atleast_2d(_array("values", values, "epochs", "runs, epochs"))
+    epochs = np.arange(runs.shape[1])
+    first = np.maximum(epochs - (horizon - 1) // 2, 0)
+    last = np.minimum(epochs + horizon // 2 + 1, len(epochs))
+    centre = runs.mean()  # taken off, so that the running sum loses no digits
+    sums = np.concatenate([[0.0], np.cumsum(runs.mean(0) - centre)])
+    mean = centre + (sums[last] - sums[first]) / (last - first)
+    return np.stack([mean, *(_quantile(runs, first, last, share) for share in (0.1, 0.9))])
 
 
-def _window_quantiles(
-    runs: Float[np.ndarray, "r n"], first: Int[np.ndarray, "n"], last: Int[np.ndarray, "n"]
-) -> Float[np.ndarray, "2 n"]:
-    """The quantiles BAND of runs[:, first[i]:last[i]] for each i, linear between two values.
+def _quantile(
+    runs: Float[np.ndarray, "r n"], first: np.ndarray, last: np.ndarray, share: float
+) -> Float[np.ndarray, "n"]:
+    """The quantile of runs[:, first[i]:last[i]] for each i, linear between neighbours.
 
-    The window is kept sorted as it moves on, which takes no time and memory for its width.
+    One window is kept sorted as it moves on: memory and time hardly depend on its width.
     """
-    columns = runs.T.tolist()
     window: list[float] = []
-    band = np.empty((2, len(columns)))
+    result = np.empty(len(first))
     start = stop = 0
     for i, (left, right) in enumerate(zip(first.tolist(), last.tolist(), strict=True)):
-        for column in columns[stop:right]:
-            for value in column:
-                insort(window, value)
-        for column in columns[start:left]:
-            for value in column:
-                del window[bisect_left(window, value)]
+        for value in runs[:, stop:right].ravel().tolist():
+            insort(window, value)
+        for value in runs[:, start:left].ravel().tolist():
+            del window[bisect_left(window, value)]
         start, stop = left, right
-        for side, share in enumerate(BAND):
-            place = share * (len(window) - 1)
-            below = int(place)
-            above = min(below + 1, len(window) - 1)
-            band[side, i] = window[below] + (place - below) * (window[above] - window[below])
-    return band
+        below, part = divmod(share * (len(window) - 1), 1)
+        low, high = window[int(below)], window[min(int(below) + 1, len(window) - 1)]
+        result[i] = low + part * (high - low)
+    return result
 
 
 def learning_curves(
-    runs: Mapping[str, Mapping | Sequence[Mapping]],
-    ax: Axes | None = None,
-    horizon: int = 100,
-    figure: str = "acc",
+    runs: Mapping[str, Run], ax: Axes | None = None, horizon: int = 100, figure: str = "acc"
 ) -> Axes:
     """Learning curves of several runs, smoothed over a horizon of epochs, with their bands.
 
-    Several runs under one label are seeds of one setting: the line is their mean, the band that
-    of all their values (see `smooth`), as far as the shortest of them goes.
+    Several runs under one label are seeds of one setting: the line is their mean and the band
+    that of all their epochs (see `smooth`), as far as the shortest of them goes.
 
     Args:
-        runs: for each label a state, a history, or a list of them. A history has one entry an
-            epoch under "acc", "loss" and "penalty"; a state holds it under "history".
-        figure: "acc" (with the chance line at 0.5), "loss" or "penalty".
+        runs: for each label a state, a history, or a list of either. A history has one entry
+            an epoch under "acc", "loss" and "penalty"; a state has it under "history".
+        figure: "acc" (in [0, 1], with the chance line at 0.5), "loss" or "penalty".
 
     Raises:
         InputError: no runs; a run without such a history, which is named; an unknown figure.
 
-    >>> ax = learning_curves({"plain": {"history": {"acc": [0.5, 0.7]}}}, horizon=1)
+    >>> ax = learning_curves({"plain": {"history": {"acc": [0.5, 0.75]}}}, horizon=1)
     >>> ax.lines[0].get_ydata().tolist()
-    [0.5, 0.7]
+    [0.5, 0.75]
     """
-    if figure not in FIGURES:
-        raise InputError(f"figure is {figure!r}; {nearest(str(figure), FIGURES)}")
+    if figure not in HISTORIES:
+        raise InputError(f"figure is {figure!r}; {nearest(str(figure), HISTORIES)}")
     if not isinstance(runs, Mapping) or not runs:
-        raise InputError("no runs to draw; expected for each label a state or a list of states")
+        raise InputError("no runs to draw; expected for each label a state, or a list of states")
     bands = [smooth(_histories(label, run, figure), horizon) for label, run in runs.items()]
-    ax = _blank(8, 4.5) if ax is None else ax
+    ax = ax or _panels(None, (1, 1), 4.5)[0, 0]
+    lines = []
     for i, (label, (mean, low, high)) in enumerate(zip(runs, bands, strict=True)):
         colour, style = COLOURS[i % len(COLOURS)], STYLES[i // len(COLOURS) % len(STYLES)]
-        epochs = np.arange(1, len(mean) + 1)
-        ax.fill_between(epochs, low, high, color=colour, alpha=0.15, linewidth=0)
-        end = {"marker": "o", "markersize": 4, "markevery": [len(mean) - 1]}
-        ax.plot(epochs, mean, style, color=colour, linewidth=1.6, label=str(label), **end)
+        epochs, pale = np.arange(1, len(mean) + 1), min(0.15, 0.6 / len(runs))
+        ax.fill_between(epochs, low, high, color=colour, alpha=pale, linewidth=0)
+        look = {"color": colour, "linewidth": 1.6, "marker": "o", "markersize": 4}
+        name = str(label).replace("$", r"\$")  # which would be mathematics
+        lines += ax.plot(epochs, mean, style, markevery=[-1], label=name, **look)
+    lines.sort(key=lambda line: -line.get_ydata()[-1])  # in the legend as they end
     if figure == "acc":
-        ax.axhline(0.5, color=QUIET, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
-        ax.annotate("chance", (1, 0.5), (-2, -3), ax.get_yaxis_transform(), "offset points",
-                    ha="right", va="top", fontsize=9, color=QUIET)  # fmt: skip
-    _dress(ax, "epoch", FIGURES[figure])
-    _note(ax, f"mean and {BAND[0]:.0%} to {BAND[1]:.0%} band over {horizon} epochs")
-    order = np.argsort([-mean[-1] for mean, _, _ in bands], kind="stable")  # as the lines end
-    lines = [line for line in ax.lines if not line.get_label().startswith("_")]
-    ax.legend(handles=[lines[i] for i in order], loc="upper left", bbox_to_anchor=(1, 1))
+        lines.append(ax.axhline(0.5, color=GREY, linewidth=1, linestyle="--", label="chance"))
+    _dress(ax, "epoch", HISTORIES[figure])
+    ax.set_title(f"mean, and 10 % to 90 % band, over a horizon of {horizon} epochs", **NOTE)
+    ax.legend(handles=lines, loc="upper left", bbox_to_anchor=(1, 1), **LEGEND)
     return ax
+
+
+def _histories(label: str, run: Run, figure: str) -> Float[np.ndarray, "r n"]:
+    """The histories of a run's states, cut to the shortest."""
+    states = run if isinstance(run, Sequence) else [run]
+    try:
+        rows = [_numpy(state.get("history", state)[figure]) for state in states]
+        epochs = min(len(row) for row in rows)
+    except (AttributeError, KeyError, TypeError, ValueError):  # of what is no state, or no states
+        epochs = 0
+    if not epochs:
+        raise InputError(
+            f"run {label!r} has no history of {figure!r} to draw; expected a state, or a list of "
+            f"states, with one entry an epoch under history.{figure}"
+        )
+    return _array(f"history.{figure} of run {label!r}", [row[:epochs] for row in rows], "r n")
+
+
+def curves_side_by_side(
+    x: Array, real: Array, fake: Array, axes: Panels = None, column: int = 0
+) -> np.ndarray:
+    """Real curves beside fake curves, against one input, on one scale.
+
+    Of several inputs a curve is no function of one alone: it is drawn as dots.
+
+    Args:
+        x: (n points, d inputs), in any order.
+        real, fake: (b curves, n points); b may differ.
+        axes: (2,), of the real and of the fake curves, which are returned.
+        column: of x, to draw against.
+
+    Raises:
+        InputError: shapes that don't fit each other, values that aren't finite, no such column.
+
+    >>> axes = curves_side_by_side([[2.0], [1.0]], real=[[4.0, 1.0]], fake=[[0.0, 3.0]])
+    >>> axes[0].lines[0].get_xydata().tolist()
+    [[1.0, 1.0], [2.0, 4.0]]
+    """
+    x = _array("x", x, "points, inputs")
+    if not 0 <= column < x.shape[1]:
+        raise InputError(f"column is {column}; expected a column of x, 0 to {x.shape[1] - 1}")
+    panels = [_curves("real", real, x), _curves("fake", fake, x)]
+    axes = _panels(axes, (1, 2), 3.6)
+    for ax, kind, curves in zip(axes[0], KINDS, panels, strict=True):
+        _draw(ax, x, curves, KINDS[kind], column)
+        ax.set_title(kind, loc="left", fontsize=10)
+    _one_scale(axes, x[:, column], panels, f"x{column}")
+    return axes[0]
+
+
+def verdicts(
+    x: Array, curves: Array, scores: Array, is_real: Array, axes: Panels = None, count: int = 6
+) -> np.ndarray:
+    """Curves a critic gets right (left) and wrong (right), real (above) and fake (below).
+
+    A curve is judged real where its score is above 0. Each panel shows the curves of its kind
+    that the critic is most certain of, those of the largest |score|, and in its title the share
+    of the real or of the fake curves judged so. They are drawn against the first input.
+
+    Args:
+        x: (n points, d inputs). curves: (b, n). scores: (b,). is_real: (b,), boolean.
+        axes: (2, 2), which are returned. count: curves a panel, at most.
+
+    Raises:
+        InputError: shapes that don't fit each other, values that aren't finite.
+
+    >>> axes = verdicts([[0.0], [1.0]], [[1.0, 2.0], [3.0, 4.0]], [5.0, -1.0], [True, True])
+    >>> axes[0, 1].get_title(loc="left"), axes[0, 1].lines[0].get_ydata().tolist()
+    ('real, judged fake (50 %)', [3.0, 4.0])
+    """
+    x = _array("x", x, "points, inputs")
+    curves, scores = _curves("curves", curves, x), _array("scores", scores, "curves")
+    is_real = _numpy(is_real)
+    if is_real.dtype != bool or not is_real.shape == scores.shape == (len(curves),) or count < 1:
+        what = f"{len(curves)} curves, {len(scores)} scores, is_real {is_real.dtype}{is_real.shape}"
+        raise InputError(f"{what}, count {count}; expected a score and a bool a curve, count > 0")
+    axes = _panels(axes, (2, 2), 6)
+    certain = np.argsort(-np.abs(scores), kind="stable")
+    shown = []
+    for row, (kind, other) in zip(axes, (("real", "fake"), ("fake", "real")), strict=True):
+        of_kind = is_real == (kind == "real")
+        for ax, judged in zip(row, (kind, other), strict=True):
+            members = of_kind & ((scores > 0) == (judged == "real"))
+            shown.append(curves[certain[members[certain]][:count]])
+            _draw(ax, x, shown[-1], KINDS[kind], 0)
+            share = 100 * members.sum() / max(of_kind.sum(), 1)
+            ax.set_title(f"{kind}, judged {judged} ({share:.0f} %)", loc="left", fontsize=10)
+            if members.any():
+                ax.set_title(f"{len(shown[-1])} most certain of {members.sum()}", **NOTE)
+    _one_scale(axes, x[:, 0], shown, "x0")
+    return axes
+
+
+def score_histogram(
+    real_scores: Array, fake_scores: Array, ax: Axes | None = None, threshold: Array = None
+) -> Axes:
+    """The share of the real (b,) and of the fake curves (c,) with each score, in 40 common bins.
+
+    A dashed line marks the threshold above which a curve is judged real, where one is given.
+
+    Raises:
+        InputError: no scores, of another shape or not finite; a threshold that isn't finite.
+
+    >>> ax = score_histogram([1.0, 1.0, 3.0, 2.9999], [-1.0])
+    >>> ax.patches[0].get_data().values[-1]  # of the four real ones
+    np.float64(0.5)
+    """
+    real, fake = _array("real_scores", real_scores, "b"), _array("fake_scores", fake_scores, "c")
+    edges = np.histogram_bin_edges(np.concatenate([real, fake]), 40)
+    ax = ax or _panels(None, (1, 1), 4)[0, 0]
+    for values, (kind, colour) in zip((real, fake), KINDS.items(), strict=True):
+        shares = np.histogram(values, edges)[0] / len(values)
+        look = {"facecolor": (colour, 0.35), "edgecolor": colour, "linewidth": 1}
+        ax.stairs(shares, edges, fill=True, label=kind, **look)
+    if threshold is not None:
+        place = float(_array("threshold", threshold, ""))
+        ax.axvline(place, color=GREY, linewidth=1, linestyle="--", label=f"threshold {place:.3g}")
+    _dress(ax, "critic score", "share of curves")
+    ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, **LEGEND)
+    return ax
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Write a figure as PNG or SVG, by the suffix: the same figure gives the same bytes.
+
+    The folder is made, and the file is written whole or not at all.
+
+    Raises:
+        InputError: another suffix; a path that can't be written.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(score_histogram([1.0], [0.0]).figure, folder + "/new/scores.svg")
+    ...     [path.name for path in Path(folder, "new").iterdir()]
+    ['scores.svg']
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in METADATA:
+        raise InputError(f"{path}: the suffix is {path.suffix!r}; expected .png or .svg")
+    beside = path.with_name(f"{path.name}.tmp{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with matplotlib.rc_context({"svg.hashsalt": "symdisc", "svg.fonttype": "path"}):
+                figure.savefig(beside, format=suffix[1:], metadata=METADATA[suffix])
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: can't be written ({error.strerror})") from None
+
+
+def _numpy(values: Array) -> np.ndarray:
+    return np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values)
+
+
+def _array(name: str, values: Array, *shapes: str) -> np.ndarray:
+    """Finite numbers, at least one, with the axes named by one of `shapes`, as in "b, n"."""
+    expected = " or ".join(f"({shape})" for shape in shapes)
+    try:
+        array = _numpy(values).astype(np.float64, casting="same_kind")
+    except (TypeError, ValueError):
+        raise InputError(f"{name} isn't an array of numbers; expected shape {expected}") from None
+    if not array.size or array.ndim not in [len(shape.split()) for shape in shapes]:
+        raise InputError(f"{name} has the shape {array.shape}; expected {expected}")
+    if not np.isfinite(array).all():
+        raise InputError(f"{name} has {(~np.isfinite(array)).sum()} values that aren't finite")
+    return array
+
+
+def _curves(name: str, curves: Array, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "b n"]:
+    curves = _array(name, curves, "curves, points")
+    if curves.shape[1] != len(x):
+        raise InputError(f"{name} has curves of {curves.shape[1]} points; expected {len(x)}, as x")
+    return curves
+
+
+def _panels(axes: Panels, shape: tuple[int, int], height: float) -> np.ndarray:
+    """The axes given, or those of a new figure of 800 pixels' width, in rows and columns."""
+    if axes is None:
+        figure = Figure((8, height), dpi=100, layout="constrained")
+        return figure.subplots(*shape, sharex=True, sharey=True, squeeze=False)
+    axes = np.asarray(axes, dtype=object)
+    if axes.size != shape[0] * shape[1]:
+        raise InputError(f"{axes.size} axes were given; expected {shape[0] * shape[1]}")
+    return axes.reshape(shape)
+
+
+def _draw(ax: Axes, x: np.ndarray, curves: np.ndarray, colour: str, column: int) -> None:
+    """Curves (b, n) over x (n, d), in shades from dark to light, or the word "none"."""
+    order = np.argsort(x[:, column], kind="stable")
+    style = "-" if x.shape[1] == 1 else "."
+    for curve, shade in zip(curves, np.linspace(0, 0.6, len(curves)), strict=True):
+        mixed = (1 - shade) * np.array(to_rgb(colour)) + shade
+        ax.plot(x[order, column], curve[order], style, color=mixed, linewidth=1.2, markersize=2)
+    if not len(curves):
+        ax.text(0.5, 0.5, "none", transform=ax.transAxes, color=GREY, ha="center", va="center")
+
+
+def _one_scale(axes: np.ndarray, x: np.ndarray, curves: Sequence[np.ndarray], label: str) -> None:
+    """The same limits for all axes (rows, columns), and labels at the outer ones."""
+    values = np.concatenate([part.ravel() for part in curves])
+    for (row, column), ax in np.ndenumerate(axes):
+        ax.update_datalim([(x.min(), values.min()), (x.max(), values.max())])
+        ax.autoscale_view()
+        _dress(ax, label if row == len(axes) - 1 else "", "" if column else "value")
+
+
+def _dress(ax: Axes, x_label: str, y_label: str) -> None:
+    """Thin spines, a pale grid below, labels of one size."""
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set(linewidth=0.6, color=GREY)
+    ax.tick_params(width=0.6, color=GREY, labelsize=9)
+    ax.grid(color="0.92", linewidth=0.6)
+    ax.set(xlabel=x_label, ylabel=y_label, axisbelow=True)

@@ -113,9 +113,15 @@ PROBLEMS: dict[str, Problem] = {
 
 
 def write_tables(
-    folder: str | Path, names: Sequence[str] | None = None, seed: int = DEFAULT_SEED
+    folder: str | Path,
+    names: Sequence[str] | None = None,
+    seed: int = DEFAULT_SEED,
+    *,
+    noise: float = 0.0,
 ) -> list[Path]:
     """Writes the files of the named problems (None: all of them) into a folder, made if need be.
+
+    `noise` is for the targets, see `write_problem`.
 
     The same seed gives the same files, whichever problems are written together. Returns the
     paths written. Raises InputError for an unknown problem, before anything is written.
@@ -129,7 +135,13 @@ def write_tables(
     for name in chosen:
         if name not in PROBLEMS:
             raise InputError(f"there is no problem {name!r}: {nearest(name, PROBLEMS)}")
-    return [path for name in chosen for path in write_problem(PROBLEMS[name], folder, seed)]
+    return [
+        path
+        for problem in map(PROBLEMS.get, chosen)
+        for path in write_problem(
+            problem, folder, seed, noise=noise if problem.target or names else 0.0
+        )
+    ]
 
 
 def write_problem(

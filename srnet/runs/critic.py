@@ -20,7 +20,7 @@ from srnet.runs.curves import CurveSource, random_stream
 from srnet.runs.states import save_state
 from srnet.runs.stopping import Stopping
 from srnet.runs.tracking import Tracker
-from srnet.runs.values import build, to_plain
+from srnet.runs.values import build, flatten, to_plain
 from srnet.tables import SRData
 
 FRESH = 2000
@@ -149,7 +149,7 @@ def _epochs(
             record["ended"] = "finished" if finished else str(stop.reason)
         except training.NonFiniteError as error:
             record["ended"] = f"non-finite in epoch {error.epoch + 1}"
-            log.warning("%s; the state is the one before it", error)
+            log.warning("%s; the state before it is kept; a smaller disc.lr helps", error)
 
 
 def continued(state: Mapping, record: Mapping) -> dict:
@@ -160,19 +160,22 @@ def continued(state: Mapping, record: Mapping) -> dict:
     """
     if "optimizer" not in state:
         raise InputError("the state has no optimiser (it is of the older form): can't resume it")
-    flat = {"the seed": (state["seed"], record["seed"])}
-    for name in ("library", "critic_args"):
-        flat[f"the {name}"] = (state[name], record[name])
-    changeable = {"runtime"}
-    if state["hyperparams"]["disc"]["schedule"] == "constant":
-        changeable.add("epochs")
-    for name in record["hyperparams"].keys() - changeable:
-        flat[name] = (state["hyperparams"].get(name), record["hyperparams"][name])
-    for name, (before, now) in flat.items():
+    settings = [
+        flatten({name: run[name] for name in ("seed", "library", "hyperparams")})
+        for run in (state, record)
+    ]
+    may_change = {"hyperparams.runtime"}
+    if record["hyperparams"]["disc"]["schedule"] == "constant":
+        may_change.add("hyperparams.epochs")
+    for name in sorted(settings[1].keys() - may_change):
+        before, now = settings[0].get(name), settings[1][name]
         if before != now:
-            raise InputError(f"{name} was {before} and is now {now}: not the run to resume")
+            raise InputError(
+                f"{name.removeprefix('hyperparams.')} was {before} and is now {now}: this is "
+                "not the run to go on with"
+            )
     if not torch.equal(state["points"], record["points"]):
-        raise InputError("the points are not those of the run to resume")
+        raise InputError("the points are others now: this is not the run to go on with")
     history = {name: list(row) for name, row in state["history"].items()}
     return {"history": history, "times": list(state["times"])}
 

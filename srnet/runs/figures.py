@@ -28,20 +28,21 @@ def source_of(state: Mapping, seed: int | None = None) -> CurveSource:
     return CurveSource(config, state["points"], library, state["seed"] if seed is None else seed)
 
 
-def learning(states: Mapping[str, Mapping | Sequence[Mapping]], smooth: int = 100) -> Figure:
-    """Learning curves of several runs; several states under one label are seeds of one setting."""
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    plots.learning_curves(states, figure.subplots(), horizon=smooth)
-    return figure
+def learning(
+    states: Mapping[str, Mapping | Sequence[Mapping]], smooth: int = 100, figure: str = "acc"
+) -> Figure:
+    """Learning curves of several runs; several states under one label are seeds of one setting.
+
+    smooth: epochs of the moving average. figure: "acc", "loss" or "penalty".
+    """
+    return plots.learning_curves(states, horizon=smooth, figure=figure).figure
 
 
 def samples(state: Mapping, count: int = 12, seed: int | None = None) -> Figure:
     """Curves of the library beside curves of untrained generators."""
     source = source_of(state, seed)
     real, fake = (_values(source, curves) for curves in source.evaluation("samples", count))
-    figure = Figure(figsize=(8, 3.4), layout="constrained")
-    plots.curves_side_by_side(source.points, real, fake, figure.subplots(1, 2, sharey=True))
-    return figure
+    return plots.curves_side_by_side(source.points, real, fake)[0].figure
 
 
 def verdicts(state: Mapping, count: int = 500, seed: int | None = None) -> Figure:
@@ -51,15 +52,10 @@ def verdicts(state: Mapping, count: int = 500, seed: int | None = None) -> Figur
     critic.load_state_dict(state["critic"])
     curves = torch.cat(source.evaluation("verdicts", count))
     is_real = torch.arange(2 * count) < count
-    figure = Figure(figsize=(8, 6), layout="constrained")
-    axes = figure.subplots(2, 2)
-    plots.verdicts(source.points, _values(source, curves), score(critic, curves), is_real, axes)
-    return figure
+    values = _values(source, curves)
+    return plots.verdicts(source.points, values, score(critic, curves), is_real)[0, 0].figure
 
 
 def _values(source: CurveSource, curves: torch.Tensor) -> torch.Tensor:
     """The values (b, n) of curves with any channels."""
     return curves[..., 0] if curves.dim() == 3 else curves[:, : len(source.points)]
-
-
-FIGURES = {"samples": samples, "verdicts": verdicts}

@@ -50,6 +50,19 @@ def merge(base: Mapping[Any, Any], overrides: Mapping[Any, Any]) -> dict[str, An
     return merged
 
 
+def flatten(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """The leaves of nested dicts by their dotted keys: what `merge` nests.
+
+    >>> flatten({"disc": {"lr": 1, "wd": 2}})
+    {'disc.lr': 1, 'disc.wd': 2}
+    """
+    leaves: dict[str, Any] = {}
+    for key, value in values.items():
+        nested = isinstance(value, Mapping)
+        leaves |= flatten(value, f"{above}{key}.") if nested else {above + key: value}
+    return leaves
+
+
 def field_paths(model_class: type[BaseModel], above: str = "") -> dict[str, FieldInfo]:
     """The dotted path of every field, those of sub-models and the sub-models themselves.
 

@@ -61,9 +61,9 @@ def test_symbols_are_real():
         ("x0)+(x1", "F.lib:3:3: syntax error"),
         ("x0 = 1", "F.lib:3:4: syntax error"),
         ("1if x0", "F.lib:3:1: syntax error"),
-        ("1 + x2", "F.lib:3:5: x2 is more than there are; the last is x1"),
-        ("X07[:,2]", "F.lib:3:1: x2 is more than there are; the last is x1"),
-        ("N100", "F.lib:3:1: N100 is more than there are; the last is N99"),
+        ("1 + x2", "F.lib:3:5: variable x2 is beyond the last, x1"),
+        ("X07[:,2]", "F.lib:3:1: variable x2 is beyond the last, x1"),
+        ("N100", "F.lib:3:1: variable N100 is beyond the last, N99"),
         ("2*X08[:,0]", "F.lib:3:3: the table 'X08' isn't the one at hand; did you mean 'X07[:,0]'"),
         ("X07", "F.lib:3:1: the table 'X07' needs a column: X07[:,0]"),
         ("X07[0,:]", "a column of a table is written X07[:,0]"),
@@ -106,7 +106,7 @@ def test_symbols_are_real():
         ("x0\x00", "F.lib:3:3: unexpected character"),
         ("x0 +\nx1", "F.lib:3:5: unexpected character"),
         ("", "F.lib:3:1: the formula is empty"),
-        ("   ", "F.lib:3:1: the formula is empty"),
+        ("   ", "F.lib:3:4: the formula is empty"),
     ],
 )
 def test_what_is_not_of_the_language_is_refused(text, message):

@@ -1,0 +1,14 @@
+"""What every test and doctest runs under: shape checks, one thread.
+
+It stands in the root so that the import hook is there before anything of the packages is
+imported, also when only the doctests of one package are asked for.
+"""
+
+import jaxtyping
+import torch
+
+# the tower: an int where a float is asked for, as Python's own typing has it
+CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+
+jaxtyping.install_import_hook(["sdnet", "srnet"], CHECKER)
+torch.set_num_threads(1)

@@ -1,0 +1,168 @@
+"""The commands of `symdisc`: each takes its words, and has a Python twin that does the work."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import Field
+
+from sdnet.errors import InputError, nearest
+from srnet.runs.arguments import parse_args
+from srnet.runs.config import (
+    Count,
+    CriticRun,
+    FilePath,
+    NonNegative,
+    OptionalCount,
+    OptionalText,
+    Seed,
+    Settings,
+    Switch,
+    Text,
+)
+
+
+class DataSettings(Settings):
+    """Where the tables go."""
+
+    folder: FilePath = Field(Path("data"), description="folder to write to")
+    noise: NonNegative = Field(0.0, description="of the target, as a fraction of its deviation")
+    seed: Seed = Field(0, description="what the inputs follow from; the default gives data/")
+
+
+class CompareSettings(Settings):
+    """The data of the study, and where its results go."""
+
+    data: FilePath = Field(Path("data"), description="folder of the tables")
+    in_var: Text = Field("X10[:,0]", description="input table, and which of its columns")
+    rows: Text = Field("train", description="rows: train, val or test by the mask file, or all")
+    library: FilePath = Field(Path("funs/F10_v1.lib"), description="function library")
+    iter_sample: Switch = Field(True, description="new library draws for each step of an epoch")
+    seeds: Count = Field(5, description="seeds of each setting: 0, 1, ...")
+    epochs: OptionalCount = Field(None, description="epochs of every setting; None: its own")
+    jobs: Count = Field(2, description="processes")
+    out: FilePath = Field(Path("models"), description="folder of the states")
+    figures: FilePath = Field(Path("figures"), description="folder of the figures")
+
+
+class PlotSettings(Settings):
+    """What is drawn, and where to."""
+
+    out: OptionalText = Field(None, description="file to write, .png or .svg; None: chosen")
+    smooth: Count = Field(100, description="learning: epochs that a point of a curve stands for")
+    figure: Text = Field("acc", description="learning: acc, loss or penalty")
+    seed: Seed | None = Field(None, description="of the curves drawn; None: the run's own")
+
+
+def data(words: Sequence[str]) -> None:
+    """`symdisc data [NAME ...]`"""
+    names, flags = _split(words)
+    settings = parse_args(
+        DataSettings,
+        flags,
+        "symdisc data [NAME ...]",
+        "Write the tables of the benchmark problems, all of them or those named, such as F07.",
+    )
+    from srnet.problems import write_tables
+
+    paths = write_tables(settings.folder, names or None, settings.seed, noise=settings.noise)
+    print(f"{len(paths)} files written to {settings.folder}")
+
+
+def critic(words: Sequence[str]) -> int:
+    """`symdisc critic [--config FILE] [--KEY VALUE ...]`; 2 if training became non-finite."""
+    settings = parse_args(
+        CriticRun, words, "symdisc critic", "Train a critic against untrained generators."
+    )
+    from srnet.runs.launch import run_critic
+    from srnet.runs.listing import as_table, list_runs
+
+    path = run_critic(settings)
+    row = next(row for row in list_runs(path.parent) if row["name"] == path.stem)
+    print(as_table([row]))
+    print(f"state: {path}")
+    return 2 if row["ended"].startswith("non-finite") else 0
+
+
+def compare(words: Sequence[str]) -> None:
+    """`symdisc compare [--KEY VALUE ...]`"""
+    settings = parse_args(
+        CompareSettings,
+        words,
+        "symdisc compare",
+        "Train critics that see more and more, over several seeds: table, states and figures.",
+    )
+    from sdnet.library import SDData
+    from srnet import plots
+    from srnet.runs import compare as study
+    from srnet.runs import figures
+    from srnet.runs.listing import as_table
+    from srnet.tables import SRData
+
+    rows = None if settings.rows == "all" else settings.rows
+    train = SRData(settings.data, settings.in_var, rows=rows)
+    lib = SDData(settings.library, settings.in_var, iter_sample=settings.iter_sample)
+    chosen = study.STUDY
+    if settings.epochs:
+        chosen = {name: {**one, "epochs": settings.epochs} for name, one in chosen.items()}
+    results = study.compare_critics(
+        chosen, train, lib, range(settings.seeds), settings.out, jobs=settings.jobs
+    )
+    print(as_table(study.summary(results)))
+    first = next(iter(results.values()))[0]
+    plots.save(figures.learning(results), settings.figures / "learning.png")
+    plots.save(figures.samples(first), settings.figures / "samples.png")
+    plots.save(figures.verdicts(first), settings.figures / "verdicts.png")
+    print(f"states: {settings.out}  figures: {settings.figures}")
+
+
+def runs(words: Sequence[str]) -> None:
+    """`symdisc runs [FOLDER]`"""
+    folders, flags = _split(words)
+    parse_args(Settings, flags, "symdisc runs [FOLDER]", "List the states of a folder (models).")
+    from srnet.runs.listing import as_table, list_runs
+
+    for folder in folders or ["models"]:
+        rows = list_runs(folder)
+        print(as_table([row for row in rows if "problem" not in row]) or f"{folder}: no states")
+        for row in rows:
+            if "problem" in row:
+                print(row["problem"])
+
+
+def plot(words: Sequence[str]) -> None:
+    """`symdisc plot learning|samples|verdicts STATE [STATE ...] [--KEY VALUE ...]`"""
+    what, flags = _split(words)
+    settings = parse_args(
+        PlotSettings,
+        flags,
+        "symdisc plot learning|samples|verdicts STATE [STATE ...]",
+        "learning: curves of several runs. samples: real against fake curves. "
+        "verdicts: curves the critic gets right and wrong.",
+    )
+    kinds = ("learning", "samples", "verdicts")
+    if not what or what[0] not in kinds:
+        given = what[0] if what else "nothing"
+        raise InputError(f"symdisc plot: got {given}; {nearest(given, kinds)}")
+    kind, *paths = what
+    if not paths or (kind != "learning" and len(paths) > 1):
+        many = "at least one state" if kind == "learning" else "one state"
+        raise InputError(f"symdisc plot {kind}: got {len(paths)} states, expected {many}")
+    from srnet import plots
+    from srnet.runs import figures
+    from srnet.runs.states import load_state
+
+    out = Path(settings.out or f"figures/{kind}.png")
+    states = {Path(path).stem: load_state(path) for path in paths}
+    if kind == "learning":
+        figure = figures.learning(states, settings.smooth, settings.figure)
+    else:
+        draw = {"samples": figures.samples, "verdicts": figures.verdicts}[kind]
+        figure = draw(next(iter(states.values())), seed=settings.seed)
+    plots.save(figure, out)
+    print(f"figure: {out}")
+
+
+def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words before the first flag, and the rest."""
+    first = next((i for i, word in enumerate(words) if word.startswith("-")), len(words))
+    return list(words[:first]), list(words[first:])

@@ -1,0 +1,68 @@
+"""From the command line's settings to a run: its table, library, name and tracking."""
+
+from pathlib import Path
+
+import torch
+
+from sdnet.errors import InputError
+from sdnet.library import SDData
+from srnet.runs.config import CriticConfig, CriticRun
+from srnet.runs.critic import train_critic
+from srnet.runs.states import load_state
+from srnet.runs.tracking import track
+from srnet.runs.values import to_plain
+from srnet.tables import SRData
+
+
+def run_critic(settings: CriticRun) -> Path:
+    """Train a critic as `symdisc critic` does; the path of its state.
+
+    Raises:
+        InputError: settings, data and library that can't be used; a state of this name is there
+            and `resume` is off, or is of another run.
+    """
+    if settings.device != "cpu" and not torch.cuda.is_available():
+        raise InputError(f"device is {settings.device!r}, but torch sees no GPU here; use cpu")
+    path = settings.out / f"{settings.name or default_name(settings)}.pt"
+    state = _earlier(path, settings.resume)
+    rows = None if settings.rows == "all" else settings.rows
+    train = SRData(settings.data, settings.in_var, rows=rows)
+    lib = SDData(settings.library, settings.in_var, settings.shuffle, settings.iter_sample)
+    keys = CriticConfig.model_fields
+    hyperparams = {key: value for key, value in to_plain(settings).items() if key in keys}
+    tracker = track(settings.project, path.stem, to_plain(settings))
+    try:
+        train_critic(
+            hyperparams,
+            train,
+            lib,
+            settings.seed,
+            state=state,
+            path=path,
+            checkpoint_every=settings.checkpoint_every,
+            tracker=tracker,
+            device=settings.device,
+        )
+    finally:
+        tracker.finish({})
+    return path
+
+
+def default_name(settings: CriticRun) -> str:
+    """Library, what the critic sees, and seed.
+
+    >>> default_name(CriticRun(ext="grad", seed=3))
+    'F10_v1-grad-stack-seed3'
+    """
+    sees = [*settings.ext, settings.ext_type] if settings.ext else ["plain"]
+    return "-".join([settings.library.stem, *sees, f"seed{settings.seed}"])
+
+
+def _earlier(path: Path, resume: bool) -> dict | None:
+    if resume:
+        return load_state(path)
+    if path.exists():
+        raise InputError(
+            f"{path} is there already: add --resume to go on with it, or choose another --name"
+        )
+    return None

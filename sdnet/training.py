@@ -116,43 +116,45 @@ def train(
 def _stretch(
     critic: Critic, curves: Curves, first: int, rates: list[float], stop: Callable[[], bool]
 ) -> tuple[Figures, bool]:
-    """Epochs from place `first` of a block on, one for each rate; and whether `stop` ended them."""
-    margins, norms, times, stopped = [], [], [], False
+    """Epochs from place `first` of a block on, one for each rate; and whether `stop` ended them.
+
+    Margins and norms of the whole block are kept, each epoch's in its place: how a sum is rounded
+    depends on the shape it is taken over, and figures must not depend on where a stretch began.
+    """
+    count, other = curves.real.shape[2], curves.fake.shape[1]
+    margins = curves.fake.new_zeros(BLOCK, critic.iters, count + other)
+    norms = curves.fake.new_ones(BLOCK, critic.iters, count)  # 1: no penalty
+    times, stopped = [], False
     for place, rate in enumerate(rates, start=first):
         began = time.perf_counter()
         critic.optimizer.lr = rate
         real, fake, epsilon = curves.real[place], curves.fake[place], curves.epsilon[place]
         steps = [critic.step(real[i % len(real)], fake, epsilon[i]) for i in range(critic.iters)]
-        margins.append(torch.stack([step[0] for step in steps]))
-        norms.append(torch.stack([step[1] for step in steps]) if critic.gp else None)
+        margins[place] = torch.stack([step[0] for step in steps])
+        if critic.gp:
+            norms[place] = torch.stack([step[1] for step in steps])
         times.append(time.perf_counter() - began)
         stopped = stop()
         if stopped:
             break
-    if not margins:
-        return Figures(), stopped
-    return _figures(critic, torch.stack(margins), norms, times, curves), stopped
+    unseen = slice(None) if curves.real.shape[1] > 1 else slice(1)
+    return _figures(critic, margins, norms, first, unseen, times), stopped
 
 
-def _figures(critic: Critic, margins: Tensor, norms: list, times: list, curves: Curves) -> Figures:
-    """margins (epochs, iters, b + b), norms of as many (iters, b) or None -> figures."""
-    count = curves.real.shape[2]
+def _figures(
+    critic: Critic, margins: Tensor, norms: Tensor, first: int, unseen: slice, times: list[float]
+) -> Figures:
+    """Of margins (BLOCK, iters, b + b) and norms (BLOCK, iters, b): as many epochs as times."""
+    count, done = norms.shape[-1], slice(first, first + len(times))
     phi = critic.objective.phi(margins)
     loss = phi[..., :count].mean(-1) + phi[..., count:].mean(-1)
-    penalty = torch.zeros_like(loss)
-    if critic.gp:
-        penalty = gradient_penalty(torch.stack(norms))
-    finite = (loss + penalty).isfinite().all(-1)
-    unseen = slice(None) if curves.real.shape[1] > 1 else slice(1)
-    figures = Figures(
-        acc=margin_accuracy(margins, count)[:, unseen].mean(-1).tolist(),
-        loss=loss[:, unseen].mean(-1).tolist(),
-        penalty=penalty[:, unseen].mean(-1).tolist(),
-        times=times,
-    )
+    tables = (margin_accuracy(margins, count), loss, gradient_penalty(norms))
+    acc, loss_row, penalty = (table[:, unseen].mean(-1)[done].tolist() for table in tables)
+    figures = Figures(acc, loss_row, penalty, times)
+    finite = (loss + tables[-1]).isfinite().all(-1)[done]
     if not finite.all():
         figures.non_finite = int(finite.int().argmin())
-    elif not _finite(critic):
+    elif times and not _finite(critic):
         figures.non_finite = len(times) - 1  # the last step's update
     return figures
 

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sdnet.errors import InputError, nearest
-from sdnet.mlp import MLP, Random, check_points
+from sdnet.mlp import MLP, Random, check_points, check_whole
 
 Alpha = Tensor | Sequence[Sequence[float]] | str | None
 DSN_OPTIONS = ("alpha", "norm", "prune")
@@ -59,6 +59,7 @@ class DSN(nn.Module):
         super().__init__()
         if norm not in (None, "softmax"):
             raise InputError(f"norm is {norm!r}; {nearest(str(norm), ['softmax', 'None'])}")
+        check_whole("out_size", out_size, 1)
         self.norm, self.prune = norm, prune
         self.networks = MLP(
             in_size,

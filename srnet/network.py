@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sdnet.mlp import Random, pair
+from sdnet.mlp import Random, check_whole, pair
 from srnet.cells import make_cell
 
 
@@ -45,6 +45,7 @@ class SRNet(nn.Module):
         generator: Random = None,
     ):
         super().__init__()
+        check_whole("lat_size", lat_size, 1)
         types = pair("hid_type", hid_type)
         nums, sizes = pair("hid_num", hid_num), pair("hid_size", hid_size)
         options = {"stack": stack, "generator": generator}

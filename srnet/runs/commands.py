@@ -16,6 +16,7 @@ from srnet.runs.config import (
     OptionalText,
     Seed,
     Settings,
+    Sources,
     Switch,
     Text,
 )
@@ -29,13 +30,9 @@ class DataSettings(Settings):
     seed: Seed = Field(0, description="what the inputs follow from; the default gives data/")
 
 
-class CompareSettings(Settings):
+class CompareSettings(Sources):
     """The data of the study, and where its results go."""
 
-    data: FilePath = Field(Path("data"), description="folder of the tables")
-    in_var: Text = Field("X10[:,0]", description="input table, and which of its columns")
-    rows: Text = Field("train", description="rows: train, val or test by the mask file, or all")
-    library: FilePath = Field(Path("funs/F10_v1.lib"), description="function library")
     iter_sample: Switch = Field(True, description="new library draws for each step of an epoch")
     seeds: Count = Field(5, description="seeds of each setting: 0, 1, ...")
     epochs: OptionalCount = Field(None, description="epochs of every setting; None: its own")
@@ -91,16 +88,13 @@ def compare(words: Sequence[str]) -> None:
         "symdisc compare",
         "Train critics that see more and more, over several seeds: table, states and figures.",
     )
-    from sdnet.library import SDData
     from srnet import plots
     from srnet.runs import compare as study
     from srnet.runs import figures
+    from srnet.runs.launch import load_sources
     from srnet.runs.listing import as_table
-    from srnet.tables import SRData
 
-    rows = None if settings.rows == "all" else settings.rows
-    train = SRData(settings.data, settings.in_var, rows=rows)
-    lib = SDData(settings.library, settings.in_var, iter_sample=settings.iter_sample)
+    train, lib = load_sources(settings)
     chosen = study.STUDY
     if settings.epochs:
         chosen = {name: {**one, "epochs": settings.epochs} for name, one in chosen.items()}

@@ -176,8 +176,8 @@ class CriticConfig(Settings):
     batch_size: OptionalCount = Field(None, description="points a curve; None: every row")
 
 
-class CriticRun(CriticConfig):
-    """A critic's training with its data, its seed and its place on disk."""
+class Sources(Settings):
+    """Where the curves come from: the points of a table, and a library of formulas."""
 
     data: FilePath = Field(Path("data"), description="folder of the tables")
     in_var: Text = Field("X10[:,0]", description="input table, and which of its columns")
@@ -185,6 +185,11 @@ class CriticRun(CriticConfig):
     library: FilePath = Field(Path("funs/F10_v1.lib"), description="function library")
     shuffle: Switch = Field(True, description="draw the library's functions in random order")
     iter_sample: Switch = Field(False, description="new library draws for each step of an epoch")
+
+
+class CriticRun(CriticConfig, Sources):
+    """A critic's training with its data, its seed and its place on disk."""
+
     name: FileName = Field(None, description="name of the state without .pt; None: chosen")
     out: FilePath = Field(Path("models"), description="folder of the states")
     seed: Seed = Field(0, description="everything random follows from it")

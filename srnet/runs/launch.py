@@ -6,7 +6,7 @@ import torch
 
 from sdnet.errors import InputError
 from sdnet.library import SDData
-from srnet.runs.config import CriticConfig, CriticRun
+from srnet.runs.config import CriticConfig, CriticRun, Sources
 from srnet.runs.critic import train_critic
 from srnet.runs.states import load_state
 from srnet.runs.tracking import track
@@ -25,9 +25,7 @@ def run_critic(settings: CriticRun) -> Path:
         raise InputError(f"device is {settings.device!r}, but torch sees no GPU here; use cpu")
     path = settings.out / f"{settings.name or default_name(settings)}.pt"
     state = _earlier(path, settings.resume)
-    rows = None if settings.rows == "all" else settings.rows
-    train = SRData(settings.data, settings.in_var, rows=rows)
-    lib = SDData(settings.library, settings.in_var, settings.shuffle, settings.iter_sample)
+    train, lib = load_sources(settings)
     keys = CriticConfig.model_fields
     hyperparams = {key: value for key, value in to_plain(settings).items() if key in keys}
     tracker = track(settings.project, path.stem, to_plain(settings))
@@ -46,6 +44,13 @@ def run_critic(settings: CriticRun) -> Path:
     finally:
         tracker.finish({})
     return path
+
+
+def load_sources(settings: Sources) -> tuple[SRData, SDData]:
+    """The table and the library that the settings name."""
+    rows = None if settings.rows == "all" else settings.rows
+    train = SRData(settings.data, settings.in_var, rows=rows)
+    return train, SDData(settings.library, settings.in_var, settings.shuffle, settings.iter_sample)
 
 
 def default_name(settings: CriticRun) -> str:

@@ -94,6 +94,8 @@ class Critic(nn.Module):
         >>> len(critic.fit(torch.rand(1, 6, 4), torch.rand(6, 4)))
         3
         """
+        if self.stack:
+            raise InputError(f"fit trains one critic, and this is a stack {self.stack}: use step")
         if real.dim() != fake.dim() + 1 or len(real) not in (1, self.iters):
             raise InputError(
                 f"real has shape {tuple(real.shape)} and fake {tuple(fake.shape)}; expected real "

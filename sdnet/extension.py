@@ -39,14 +39,19 @@ def extend(
     for i, channel in enumerate(channels):
         if channel.shape in (curves.shape, curves.shape[-1:]):
             channel = channel.unsqueeze(-1)
-        try:
-            if channel.shape[-2] != curves.shape[-1]:  # expand would repeat a single point
-                raise IndexError
-            parts.append(channel.expand(*curves.shape, channel.shape[-1]))
-        except (IndexError, RuntimeError):
+        if not _fits(channel, curves):
             raise InputError(
                 f"channel {i + 1} has shape {tuple(channel.shape)}, which does not fit curves of "
                 f"shape {tuple(curves.shape)}; expected (..., {curves.shape[-1]}, channels)"
-            ) from None
+            )
+        parts.append(channel.expand(*curves.shape, channel.shape[-1]))
     extended = torch.cat(parts, dim=-1)
     return extended if ext_type == "embed" else extended.mT.flatten(-2)
+
+
+def _fits(channel: Tensor, curves: Tensor) -> bool:
+    """Whether a channel (..., n, c) has the curves' points, and leading axes that broadcast."""
+    leading, wanted = channel.shape[:-2], curves.shape[:-1]
+    pairs = zip(reversed(leading), reversed(wanted), strict=False)
+    same_points = channel.shape[-2:-1] == curves.shape[-1:]
+    return same_points and len(leading) <= len(wanted) and all(a in (1, b) for a, b in pairs)

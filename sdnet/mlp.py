@@ -126,8 +126,9 @@ def check_whole(name: str, value: object, least: int) -> None:
 
 def check_points(x: Tensor, variables: int, stack: tuple[int, ...]) -> None:
     """Raise an InputError unless x is (n, variables) or (..., *stack, n, variables)."""
-    *leading, _, last = x.shape if x.dim() > 1 else (0, 0, 0)
-    if last != variables or (leading and tuple(leading[len(leading) - len(stack) :]) != stack):
+    leading = x.shape[:-2]
+    fits = x.dim() > 1 and x.shape[-1] == variables
+    if not fits or (leading and leading[len(leading) - len(stack) :] != stack):
         own = f" or ({', '.join(map(str, stack))}, n, {variables})" if stack else ""
         raise InputError(
             f"points of shape {tuple(x.shape)} were given to a network of {variables} "

@@ -47,8 +47,8 @@ def fitted(config: CriticConfig, points: Tensor) -> CriticConfig:
 
 def _check_grid(points: Tensor) -> None:
     steps = points[:, 0].diff()
-    even = bool((steps - steps.mean()).abs().max() <= 1e-3 * steps.mean().abs())
-    if points.shape[1] != 1 or not even:
+    uneven = (steps - steps.mean()).abs() > 1e-3 * steps.mean().abs()
+    if points.shape[1] != 1 or not steps.any() or uneven.any():
         raise InputError(
             "disc.conv_arch needs one variable on an evenly spaced grid (such as F11 with all "
             f"rows); the {points.shape[0]} points of {points.shape[1]} variable(s) are not"
@@ -79,10 +79,21 @@ def load_critic(path: str | Path, device: str = "cpu") -> Critic:
     Raises:
         InputError: not the state of a critic, or its weights and sizes don't fit each other.
     """
-    state = load_state(path)
+    return critic_of(load_state(path), str(path)).to(device)
+
+
+def critic_of(state: Mapping, where: str = "state") -> Critic:
+    """The trained critic of a state; `where` stands for its file in messages.
+
+    Raises:
+        InputError: not the state of a critic, or its weights and sizes don't fit each other.
+    """
     try:
         critic = make_critic(state["critic_args"])
         critic.load_state_dict(state["critic"])
-    except (KeyError, RuntimeError, TypeError) as error:
-        raise InputError(f"{path}: not the state of a critic ({error})") from None
-    return critic.to(device)
+    except (KeyError, RuntimeError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{where}: not the state of a critic ({reason})") from None
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    return critic

@@ -71,10 +71,10 @@ def critic(words: Sequence[str]) -> int:
         CriticRun, words, "symdisc critic", "Train a critic against untrained generators."
     )
     from srnet.runs.launch import run_critic
-    from srnet.runs.listing import as_table, list_runs
+    from srnet.runs.listing import as_table, row_of
 
     path = run_critic(settings)
-    row = next(row for row in list_runs(path.parent) if row["name"] == path.stem)
+    row = row_of(path)
     print(as_table([row]))
     print(f"state: {path}")
     return 2 if row["ended"].startswith("non-finite") else 0
@@ -146,7 +146,10 @@ def plot(words: Sequence[str]) -> None:
     from srnet.runs.states import load_state
 
     out = Path(settings.out or f"figures/{kind}.png")
-    states = {Path(path).stem: load_state(path) for path in paths}
+    names = {path: Path(path).stem for path in paths}
+    if len(set(names.values())) < len(names):  # of two folders
+        names = {path: path for path in paths}
+    states = {name: load_state(path) for path, name in names.items()}
     if kind == "learning":
         figure = figures.learning(states, settings.smooth, settings.figure)
     else:

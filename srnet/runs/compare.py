@@ -50,6 +50,7 @@ def compare_critics(
 
     Raises:
         InputError: as `train_critic` does; a state in `out` is of another run.
+        KeyboardInterrupt: one of them was interrupted, and with it the study.
     """
     work = [(name, seed) for seed in seeds for name in settings]
     paths = [Path(out) / f"{name}-seed{seed}.pt" for name, seed in work]
@@ -59,6 +60,8 @@ def compare_critics(
     )
     results: dict[str, list[dict]] = {name: [] for name in settings}
     for (name, _), state in zip(work, states, strict=True):
+        if state["ended"] == "interrupted":  # a run takes the first Ctrl-C for itself alone
+            raise KeyboardInterrupt
         results[name].append(state)
     return results
 

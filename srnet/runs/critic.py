@@ -13,11 +13,12 @@ from sdnet import training
 from sdnet.critic import Critic
 from sdnet.errors import InputError
 from sdnet.library import SDData
+from sdnet.mlp import check_whole
 from sdnet.objective import evaluate
 from srnet.runs.assembly import critic_args, fitted, make_critic
 from srnet.runs.config import CriticConfig
 from srnet.runs.curves import CurveSource, random_stream
-from srnet.runs.states import save_state
+from srnet.runs.states import check_writable, save_state
 from srnet.runs.stopping import Stopping
 from srnet.runs.tracking import Tracker
 from srnet.runs.values import build, flatten, to_plain
@@ -74,14 +75,16 @@ def train_critic(
             not finite on the points.
 
     >>> lib = SDData.from_lines(["N0*x0**2 + N1"], "X00")
-    >>> points = SRData.from_points(torch.linspace(-1, 1, 20)[:, None])
+    >>> points = SRData.from_arrays(torch.linspace(-1, 1, 20)[:, None])
     >>> state = train_critic({"epochs": 3, "disc.hid_size": 8}, points, lib, progress=False)
     >>> len(state["history"]["acc"]), sorted(state["fresh"])
     (3, ['acc', 'acc_calibrated', 'auroc'])
     """
-    points = train.in_data.to(device=device, dtype=torch.get_default_dtype())
+    check_whole("seed", seed, 0)
+    check_whole("checkpoint_every", checkpoint_every, 1)
+    points = _points(train, device)
     config = fitted(build(CriticConfig, hyperparams, "hyperparams"), points)
-    lib.check(points)
+    lib.check(points, with_partials="grad" in config.ext)
     record = {
         "format": "critic 1",
         "hyperparams": to_plain(config),
@@ -96,7 +99,9 @@ def train_critic(
     critic = make_critic(record["critic_args"], random_stream(seed, "critic")).to(device)
     if state is not None:
         record |= continued(state, record)
-        training.restore(critic, state)
+        _restore(critic, state)
+    if path is not None:
+        check_writable(path)  # now, rather than after hours of training
     source = CurveSource(config, points, lib, seed)
     with one_thread():
         for done in _epochs(critic, source, config, record, checkpoint_every, progress):
@@ -112,6 +117,30 @@ def train_critic(
     if tracker is not None:
         tracker.finish(record["fresh"])
     return record
+
+
+def _points(train: SRData, device: str) -> Tensor:
+    """The points (n, d) to train at, on the device."""
+    if device != "cpu" and not torch.cuda.is_available():
+        raise InputError(f"device is {device!r}, but torch sees no GPU here; use cpu")
+    table = train.in_data
+    if table is None:
+        raise InputError("train has no in_data; expected the table (n, d) of the points")
+    points = table.to(device=device, dtype=torch.get_default_dtype())
+    if points.dim() != 2 or not points.numel() or not points.isfinite().all():
+        raise InputError(
+            f"train.in_data has shape {tuple(points.shape)} and "
+            f"{int((~points.isfinite()).sum())} values that aren't finite; expected finite (n, d)"
+        )
+    return points
+
+
+def _restore(critic: Critic, state: Mapping) -> None:
+    try:
+        training.restore(critic, dict(state))
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"the state's weights don't fit its settings ({reason})") from None
 
 
 def _epochs(
@@ -158,8 +187,12 @@ def continued(state: Mapping, record: Mapping) -> dict:
     Raises:
         InputError: the state is of another run, or can't be resumed.
     """
-    if "optimizer" not in state:
-        raise InputError("the state has no optimiser (it is of the older form): can't resume it")
+    missing = {"optimizer", "points", "library", "seed"} - state.keys()
+    if missing:
+        raise InputError(
+            f"the state has no {', '.join(sorted(missing))} (as those of the older form): it can "
+            "be used, but not gone on with"
+        )
     settings = [
         flatten({name: run[name] for name in ("seed", "library", "hyperparams")})
         for run in (state, record)
@@ -174,8 +207,12 @@ def continued(state: Mapping, record: Mapping) -> dict:
                 f"{name.removeprefix('hyperparams.')} was {before} and is now {now}: this is "
                 "not the run to go on with"
             )
-    if not torch.equal(state["points"], record["points"]):
+    before, now = state["points"], record["points"]
+    if before.dtype != now.dtype or not torch.equal(before, now):
         raise InputError("the points are others now: this is not the run to go on with")
+    done, epochs = len(state["times"]), record["hyperparams"]["epochs"]
+    if done > epochs:
+        raise InputError(f"epochs is {epochs}, but the state has {done} of them behind it already")
     history = {name: list(row) for name, row in state["history"].items()}
     return {"history": history, "times": list(state["times"])}
 

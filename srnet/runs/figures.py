@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 import torch
-from matplotlib.figure import Figure
 
 from sdnet.errors import InputError
 from sdnet.library import SDData
 from srnet import plots
-from srnet.runs.assembly import make_critic
+from srnet.runs.assembly import critic_of
 from srnet.runs.config import CriticConfig
 from srnet.runs.critic import score
 from srnet.runs.curves import CurveSource
@@ -30,7 +29,7 @@ def source_of(state: Mapping, seed: int | None = None) -> CurveSource:
 
 def learning(
     states: Mapping[str, Mapping | Sequence[Mapping]], smooth: int = 100, figure: str = "acc"
-) -> Figure:
+) -> plots.Figure:
     """Learning curves of several runs; several states under one label are seeds of one setting.
 
     smooth: epochs of the moving average. figure: "acc", "loss" or "penalty".
@@ -38,18 +37,17 @@ def learning(
     return plots.learning_curves(states, horizon=smooth, figure=figure).figure
 
 
-def samples(state: Mapping, count: int = 12, seed: int | None = None) -> Figure:
+def samples(state: Mapping, count: int = 12, seed: int | None = None) -> plots.Figure:
     """Curves of the library beside curves of untrained generators."""
     source = source_of(state, seed)
     real, fake = (_values(source, curves) for curves in source.evaluation("samples", count))
     return plots.curves_side_by_side(source.points, real, fake)[0].figure
 
 
-def verdicts(state: Mapping, count: int = 500, seed: int | None = None) -> Figure:
+def verdicts(state: Mapping, count: int = 500, seed: int | None = None) -> plots.Figure:
     """Curves that the state's critic gets right, and those it gets wrong."""
     source = source_of(state, seed)
-    critic = make_critic(state["critic_args"])
-    critic.load_state_dict(state["critic"])
+    critic = critic_of(state)
     curves = torch.cat(source.evaluation("verdicts", count))
     is_real = torch.arange(2 * count) < count
     values = _values(source, curves)

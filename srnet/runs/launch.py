@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import torch
-
 from sdnet.errors import InputError
 from sdnet.library import SDData
 from srnet.runs.config import CriticConfig, CriticRun, Sources
@@ -21,8 +19,6 @@ def run_critic(settings: CriticRun) -> Path:
         InputError: settings, data and library that can't be used; a state of this name is there
             and `resume` is off, or is of another run.
     """
-    if settings.device != "cpu" and not torch.cuda.is_available():
-        raise InputError(f"device is {settings.device!r}, but torch sees no GPU here; use cpu")
     path = settings.out / f"{settings.name or default_name(settings)}.pt"
     state = _earlier(path, settings.resume)
     train, lib = load_sources(settings)

@@ -19,10 +19,11 @@ def list_runs(folder: str | Path) -> list[dict]:
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder of states; expected one, such as models")
-    return [_row(path) for path in sorted(folder.glob("*.pt"))]
+    return [row_of(path) for path in sorted(folder.glob("*.pt"))]
 
 
-def _row(path: Path) -> dict:
+def row_of(path: Path) -> dict:
+    """The row of one state, or its `problem`."""
     try:
         state = load_state(path)
         hyperparams, args = state["hyperparams"], state["critic_args"]
@@ -48,7 +49,7 @@ def _row(path: Path) -> dict:
         }
     except InputError as error:
         return {"name": path.stem, "problem": str(error)}
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         return {"name": path.stem, "problem": f"{path}: not the state of a critic ({error!r})"}
 
 

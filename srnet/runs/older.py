@@ -8,6 +8,7 @@ layers, (out, in), with relu between.
 import re
 from collections.abc import Mapping
 from itertools import pairwise
+from numbers import Integral
 from pathlib import Path
 
 import torch
@@ -37,6 +38,7 @@ def from_older(older: object, path: str | Path) -> dict:
     if not isinstance(disc, Mapping):
         raise InputError(f"{path}: its `hyperparams.disc` is no dict; {expected}")
     weights, sizes = {}, {}
+    tensors = _checked(tensors, path)
     for old, new in NETWORKS.items():
         layers = _layers(tensors, old, path)
         if layers:
@@ -65,21 +67,43 @@ def from_older(older: object, path: str | Path) -> dict:
     }
 
 
-def _layers(tensors: Mapping, network: str, path: str | Path) -> list[tuple[Tensor, Tensor]]:
-    pattern = re.compile(rf"{network}\.(\d+)\.weight")
-    places = sorted(int(match[1]) for name in tensors if (match := pattern.fullmatch(str(name))))
-    layers = []
-    for place in places:
-        weight, bias = (
-            torch.as_tensor(tensors.get(f"{network}.{place}.{kind}", torch.empty(0)))
-            for kind in ("weight", "bias")
-        )
+def _checked(tensors: Mapping, path: str | Path) -> dict[str, Tensor]:
+    """The tensors in float32, where all have names as above and finite numbers."""
+    known = re.compile(rf"({'|'.join(NETWORKS)})\.\d+\.(weight|bias)")
+    checked = {}
+    for name, value in tensors.items():
+        tensor = _finite(value)
+        if not known.fullmatch(str(name)) or tensor is None:
+            raise InputError(
+                f"{path}: its disc_state has {str(name)[:80]!r}; expected tensors of finite "
+                "numbers, named layers1.0.weight, layers1.0.bias, ..., layers2.0.weight, ..."
+            )
+        checked[str(name)] = tensor
+    return checked
+
+
+def _finite(value: object) -> Tensor | None:
+    try:
+        tensor = torch.as_tensor(value).detach()
+        return tensor.float() if not tensor.is_complex() and tensor.isfinite().all() else None
+    except (TypeError, ValueError, RuntimeError):  # what is no array of numbers
+        return None
+
+
+def _layers(
+    tensors: Mapping[str, Tensor], network: str, path: str | Path
+) -> list[tuple[Tensor, Tensor]]:
+    places = {int(name.split(".")[1]) for name in tensors if name.startswith(network)}
+    layers, missing = [], torch.empty(0)
+    for place in sorted(places):
+        weight = tensors.get(f"{network}.{place}.weight", missing)
+        bias = tensors.get(f"{network}.{place}.bias", missing)
         if weight.dim() != 2 or bias.shape != weight.shape[:1]:
             raise InputError(
                 f"{path}: {network}.{place} has a weight {tuple(weight.shape)} and a bias "
                 f"{tuple(bias.shape)}; expected (out, in) and (out,)"
             )
-        layers.append((weight.float(), bias.float()))
+        layers.append((weight, bias))
     return layers
 
 
@@ -99,12 +123,24 @@ def _sizes(
 
 
 def _check_points(hyperparams: Mapping, channels: int | None, size: int, path: str | Path) -> None:
-    """`batch_size` points and `ext_size` further channels must give the critic's input."""
-    points, extra = hyperparams.get("batch_size"), hyperparams.get("ext_size") or 0
+    """`batch_size` points and `ext_size` further channels must give the critic's input.
+
+    Where no `ext_size` is kept, the points must at least go into it.
+    """
+    points, extra = hyperparams.get("batch_size"), hyperparams.get("ext_size")
     if points is None:
         return
-    wanted = points if channels else points * (1 + extra)
-    if size != wanted or (channels and extra and channels != 1 + extra):
+    if not isinstance(points, Integral) or not isinstance(extra, Integral | None) or points < 1:
+        raise InputError(
+            f"{path}: batch_size is {points!r} and ext_size {extra!r}; expected whole numbers"
+        )
+    if channels:
+        fits = size == points and (not extra or channels == 1 + extra)
+    elif extra is None and hyperparams.get("ext"):
+        fits = size % points == 0
+    else:
+        fits = size == points * (1 + (extra or 0))
+    if not fits:
         raise InputError(
             f"{path}: batch_size {points} and ext_size {extra} don't fit a critic of {size} "
             f"inputs{f' and {channels} channels' if channels else ''}"

@@ -4,36 +4,65 @@ A state is one dict of tensors and plain containers. What a state holds is the r
 (`srnet.runs.critic`); that it is safe and complete is this file's.
 """
 
+import contextlib
+import io
 import os
 import pickle
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
 
 from sdnet.errors import InputError, nearest
-from srnet.pickles import load_joblib
+from srnet.pickles import load_joblib, read_bytes
 from srnet.runs.older import from_older
+
+FORMATS = {
+    "critic 1": ("hyperparams", "critic_args", "critic", "history", "times", "ended"),
+}
+"""What a state of each form holds at least."""
 
 
 def save_state(path: str | Path, state: Mapping) -> None:
     """Write a state so that the file at `path` is, at every moment, a whole one.
 
     It is written beside it, flushed to the disk, and renamed.
+
+    Raises:
+        InputError: the file can't be written; one that was there is as it was.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.tmp{os.getpid()}")
-    try:
+    path, content = Path(path), io.BytesIO()
+    torch.save(dict(state), content)  # in memory: of a full disk, torch tells in a way of its own
+    with _beside(path) as beside:
         with beside.open("wb") as file:
-            torch.save(dict(state), file)
+            file.write(content.getbuffer())
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+
+
+def check_writable(path: str | Path) -> None:
+    """Raise the InputError that `save_state` would; the folder is made, and no file."""
+    if Path(path).is_dir():
+        raise InputError(f"{path}: is a folder, expected the name of a state's file")
+    with _beside(Path(path)) as beside:
+        beside.touch()
+
+
+@contextlib.contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """A file to write in the same folder, gone in the end."""
+    beside = path.with_name(f"{path.name}.tmp{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield beside
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: can't be written ({error.strerror or error})") from None
 
 
 def load_state(path: str | Path) -> dict:
@@ -48,11 +77,11 @@ def load_state(path: str | Path) -> dict:
         near = [other.name for other in path.parent.glob("*") if other.is_file()]
         hint = f"; {nearest(path.name, sorted(near))}" if near else ""
         raise InputError(f"{path}: no such state{hint}")
-    if not zipfile.is_zipfile(path):
+    content = read_bytes(path)
+    if not content.startswith(b"PK\x03\x04"):  # a zip file, as torch writes
         return from_older(load_joblib(path), path)
     try:
-        damaged = zipfile.ZipFile(path).testzip()
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(_checked(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InputError(
             f"{path}: refused, and nothing in it was run: a state holds tensors and plain "
@@ -63,11 +92,33 @@ def load_state(path: str | Path) -> dict:
             f"{path}: not a whole state file, it is damaged or of another program "
             f"({type(error).__name__})"
         ) from None
-    if damaged is not None:
-        raise InputError(f"{path}: damaged, the checksum of its part {damaged} is wrong")
     if not isinstance(state, dict):
         raise InputError(f"{path}: holds a {type(state).__name__}, expected the dict of a state")
-    return state if "format" in state else from_older(state, path)
+    return _of_known_format(state, path) if "format" in state else from_older(state, path)
+
+
+def _checked(content: bytes) -> io.BytesIO:
+    """The same zip file again, of what its checksums cover and no more.
+
+    torch reads also what no checksum covers: of a part that a wrong bit makes a folder, it gives
+    whatever the memory held.
+    """
+    copy = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as parts, zipfile.ZipFile(copy, "w") as checked:
+        for name in parts.namelist():
+            checked.writestr(name, parts.read(name))
+    copy.seek(0)
+    return copy
+
+
+def _of_known_format(state: dict, path: Path) -> dict:
+    form = str(state["format"])
+    if form not in FORMATS:
+        raise InputError(f"{path}: a state of the form {form!r}; {nearest(form, FORMATS)}")
+    missing = [name for name in FORMATS[form] if name not in state]
+    if missing:
+        raise InputError(f"{path}: not a whole state, it has no {', '.join(missing)}")
+    return state
 
 
 def _refused(error: pickle.UnpicklingError) -> str:

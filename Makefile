@@ -15,7 +15,7 @@ BIN := .venv/bin
 	touch $@
 
 run: .venv/ready
-	$(BIN)/symdisc compare
+	$(BIN)/symdisc compare --seeds 3
 
 test: .venv/ready lint
 	$(BIN)/pytest -n 2

@@ -89,7 +89,7 @@ def critic_of(state: Mapping, where: str = "state") -> Critic:
         InputError: not the state of a critic, or its weights and sizes don't fit each other.
     """
     try:
-        critic = make_critic(state["critic_args"])
+        critic = make_critic(state["critic_args"], torch.Generator())  # not torch's default one
         critic.load_state_dict(state["critic"])
     except (KeyError, RuntimeError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())

@@ -3,6 +3,8 @@
 What is heavy (torch, the figures) is imported by the command that needs it, so that help is quick.
 """
 
+import logging
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -29,15 +31,10 @@ symdisc COMMAND --help shows a command's settings."""
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit status: 0, 2 for input that can't be used, 130 for Ctrl-C."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    if not words or words[0] in ("-h", "--help", "help"):
-        lines = "\n".join(f"  {name:8} {what}" for name, what in COMMANDS.items())
-        print(HELP.format(commands=lines))
-        return 0 if words else 2
     try:
-        if words[0] not in COMMANDS:
-            raise InputError(f"unknown command {words[0]!r}; {nearest(words[0], COMMANDS)}")
-        return getattr(import_module("srnet.runs.commands"), words[0])(words[1:]) or 0
+        status = _run(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()  # here, where a broken pipe can be caught
+        return status
     except InputError as error:
         print(f"symdisc: {error}", file=sys.stderr)
         return 2
@@ -45,5 +42,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("symdisc: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
         return 0
+
+
+def _run(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        lines = "\n".join(f"  {name:8} {what}" for name, what in COMMANDS.items())
+        print(HELP.format(commands=lines))
+        return 0 if words else 2
+    if words[0] not in COMMANDS:
+        raise InputError(f"unknown command {words[0]!r}; {nearest(words[0], COMMANDS)}")
+    logging.basicConfig(format="symdisc: %(message)s")
+    return getattr(import_module("srnet.runs.commands"), words[0])(words[1:]) or 0

@@ -98,6 +98,11 @@ def compare(words: Sequence[str]) -> None:
     chosen = study.STUDY
     if settings.epochs:
         chosen = {name: {**one, "epochs": settings.epochs} for name, one in chosen.items()}
+    print(
+        f"training {len(chosen) * settings.seeds} critics in {settings.jobs} processes: "
+        f"{', '.join(chosen)}",
+        flush=True,
+    )
     results = study.compare_critics(
         chosen, train, lib, range(settings.seeds), settings.out, jobs=settings.jobs
     )

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from joblib import Parallel, delayed
+from tqdm.auto import tqdm
 
 from sdnet.errors import InputError
 from sdnet.library import SDData
@@ -59,7 +60,8 @@ def compare_critics(
         for (name, seed), path in zip(work, paths, strict=True)
     )
     results: dict[str, list[dict]] = {name: [] for name in settings}
-    for (name, _), state in zip(work, states, strict=True):
+    bar = tqdm(states, total=len(work), unit="critic", disable=None)
+    for (name, _), state in zip(work, bar, strict=True):
         if state["ended"] == "interrupted":  # a run takes the first Ctrl-C for itself alone
             raise KeyboardInterrupt
         results[name].append(state)

@@ -100,9 +100,10 @@ def train_critic(
     if state is not None:
         record |= continued(state, record)
         _restore(critic, state)
+    source = CurveSource(config, points, lib, seed)
+    source.fake(1, random_stream(seed, "trial"))  # tells of a mask that doesn't fit the latents
     if path is not None:
         check_writable(path)  # now, rather than after hours of training
-    source = CurveSource(config, points, lib, seed)
     with one_thread():
         for done in _epochs(critic, source, config, record, checkpoint_every, progress):
             figures = {name: row[-1] for name, row in record["history"].items() if row}

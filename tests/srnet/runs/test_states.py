@@ -146,21 +146,31 @@ def test_truncated_anywhere(saved):
         refusal(saved)
 
 
-def test_a_flipped_byte_is_refused_or_harmless(saved):
-    """Of the bytes that mean something, each is under a checksum."""
-    content, chance, refused = saved.read_bytes(), random.Random(0), 0
-    for place in chance.sample(range(len(content)), 80):
-        damaged = bytearray(content)
-        damaged[place] ^= 1 << chance.randrange(8)
-        saved.write_bytes(damaged)
-        try:
-            state = load_state(saved)
-        except InputError as error:
-            refused += 1
-            assert str(saved) in str(error)
-        else:
-            assert equal(state, STATE), place
-    assert refused > 0
+def harmless(path, content, place, bit):
+    """Whether the file with this bit flipped is refused, or gives the same state."""
+    damaged = bytearray(content)
+    damaged[place] ^= 1 << bit
+    path.write_bytes(damaged)
+    try:
+        return equal(load_state(path), STATE)
+    except InputError:
+        return True
+
+
+def test_a_flipped_bit_is_refused_or_harmless(saved):
+    content, chance = saved.read_bytes(), random.Random(0)
+    for place in chance.sample(range(len(content)), 100):
+        bit = chance.randrange(8)
+        assert harmless(saved, content, place, bit), (place, bit)
+
+
+def test_a_bit_that_no_checksum_covers(saved):
+    """The mark of a folder on a part of the zip file: torch alone would read no numbers for it."""
+    content = saved.read_bytes()
+    name = content.rindex(b"archive/data/0", 0, content.rindex(b"archive/data/1"))
+    for place in range(name - 46, name):  # what the zip file's index says of it
+        for bit in range(8):
+            assert harmless(saved, content, place, bit), (place - name, bit)
 
 
 def test_each_byte_of_a_tensor_is_under_the_checksum(saved):
@@ -170,15 +180,7 @@ def test_each_byte_of_a_tensor_is_under_the_checksum(saved):
         damaged = bytearray(content)
         damaged[place] ^= 0x10
         saved.write_bytes(damaged)
-        assert "checksum" in refusal(saved) or "damaged" in refusal(saved)
-
-
-def test_a_tail_of_other_bytes(saved):
-    saved.write_bytes(saved.read_bytes() + b"tail" * 100)
-    try:
-        assert equal(load_state(saved), STATE)
-    except InputError as error:
-        assert str(saved) in str(error)
+        assert "damaged" in refusal(saved)
 
 
 # -- foreign files --------------------------------------------------------------------------

@@ -112,6 +112,8 @@ def train_critic(
             if path is not None and done % checkpoint_every == 0:
                 save_state(path, {**record, **_on_cpu(training.training_state(critic))})
         record |= _on_cpu(training.training_state(critic))
+        if path is not None:
+            save_state(path, record)  # whatever happens to the evaluation
         record["fresh"] = fresh_figures(critic, source)
     if path is not None:
         save_state(path, record)

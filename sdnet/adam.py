@@ -10,7 +10,7 @@ class Adam:
     """Adam with L2 weight decay (Kingma and Ba 2015), as `torch.optim.Adam` computes it.
 
     It is torch's own fused kernel, called directly: for a small critic, what `torch.optim` does
-    around that kernel takes twice as long as the kernel itself (`benchmarks/critic.py --adam`).
+    around that kernel takes longer than the kernel itself (`benchmarks/adam.py`).
 
     >>> weight = nn.Parameter(torch.tensor([1.0]))
     >>> weight.grad = torch.tensor([2.0])

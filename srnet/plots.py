@@ -1,12 +1,11 @@
 """Figures: pure functions from arrays and states to matplotlib axes.
 
-What may live here: how a thing is drawn, the smoothing of what is drawn, and the writing of a
-figure to a file. Where curves and scores come from is the business of runs/. Figures are explicit
-(`matplotlib.figure.Figure`): no display, no pyplot, no global settings, and nothing to close.
+What may live here: how a thing is drawn, and the writing of a figure to a file. Where curves and
+scores come from is the business of runs/. Figures are explicit (`matplotlib.figure.Figure`): no
+display, no pyplot, no global settings, and nothing to close.
 """
 
 import os
-from bisect import bisect_left, insort
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,12 +15,11 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from sdnet.errors import InputError, nearest
+from srnet.smoothing import Array, checked, smooth, to_numpy
 
 # What a user gives, of any type: what it should be is checked here and told in a sentence.
-Array = object  # a tensor, an array, or lists of numbers
 Run = object  # a state, a history, or a list of them
 Panels = Sequence[Axes] | np.ndarray | None  # None: of a new figure
 
@@ -38,57 +36,6 @@ HISTORIES = {
     "penalty": "gradient penalty, mean (|g| - 1)²",
 }
 METADATA = {".png": {"Software": None}, ".svg": {"Date": None, "Creator": None}}
-
-
-def smooth(values: Array, horizon: int) -> Float[np.ndarray, "3 n"]:
-    """Moving mean over a horizon of epochs, and its band, the 10 % and the 90 % quantile: (3, n).
-
-    The window of epoch i holds epochs i - (h - 1) // 2 to i + h // 2, and at the edges as many
-    of them as there are. Of several runs, a window holds the values of all.
-
-    Args:
-        values: (n epochs,) or (r runs, n epochs), finite.
-        horizon: h, in epochs, at least 1.
-
-    Raises:
-        InputError: no values, or not finite, or of another shape; a horizon below 1.
-
-    >>> mean, low, high = smooth([0.0, 10.0, 20.0], horizon=3)
-    >>> mean.tolist(), low.tolist(), high.tolist()
-    ([5.0, 10.0, 15.0], [1.0, 2.0, 11.0], [9.0, 18.0, 19.0])
-    """
-    if not isinstance(horizon, int) or horizon < 1:
-        raise InputError(f"horizon is {horizon!r}; expected a whole number of epochs, at least 1")
-    runs = np.atleast_2d(_array("values", values, "epochs", "runs, epochs"))
-    epochs = np.arange(runs.shape[1])
-    first = np.maximum(epochs - (horizon - 1) // 2, 0)
-    last = np.minimum(epochs + horizon // 2 + 1, len(epochs))
-    centre = runs.mean()  # taken off, so that the running sum loses no digits
-    sums = np.concatenate([[0.0], np.cumsum(runs.mean(0) - centre)])
-    mean = centre + (sums[last] - sums[first]) / (last - first)
-    return np.stack([mean, *(_quantile(runs, first, last, share) for share in (0.1, 0.9))])
-
-
-def _quantile(
-    runs: Float[np.ndarray, "r n"], first: np.ndarray, last: np.ndarray, share: float
-) -> Float[np.ndarray, "n"]:
-    """The quantile of runs[:, first[i]:last[i]] for each i, linear between neighbours.
-
-    One window is kept sorted as it moves on: memory and time hardly depend on its width.
-    """
-    window: list[float] = []
-    result = np.empty(len(first))
-    start = stop = 0
-    for i, (left, right) in enumerate(zip(first.tolist(), last.tolist(), strict=True)):
-        for value in runs[:, stop:right].ravel().tolist():
-            insort(window, value)
-        for value in runs[:, start:left].ravel().tolist():
-            del window[bisect_left(window, value)]
-        start, stop = left, right
-        below, part = divmod(share * (len(window) - 1), 1)
-        low, high = window[int(below)], window[min(int(below) + 1, len(window) - 1)]
-        result[i] = low + part * (high - low)
-    return result
 
 
 def learning_curves(
@@ -138,7 +85,7 @@ def _histories(label: str, run: Run, figure: str) -> Float[np.ndarray, "r n"]:
     """The histories of a run's states, cut to the shortest."""
     states = run if isinstance(run, Sequence) else [run]
     try:
-        rows = [_numpy(state.get("history", state)[figure]) for state in states]
+        rows = [to_numpy(state.get("history", state)[figure]) for state in states]
         epochs = min(len(row) for row in rows)
     except (AttributeError, KeyError, TypeError, ValueError):  # of what is no state, or no states
         epochs = 0
@@ -147,7 +94,7 @@ def _histories(label: str, run: Run, figure: str) -> Float[np.ndarray, "r n"]:
             f"run {label!r} has no history of {figure!r} to draw; expected a state, or a list of "
             f"states, with one entry an epoch under history.{figure}"
         )
-    return _array(f"history.{figure} of run {label!r}", [row[:epochs] for row in rows], "r n")
+    return checked(f"history.{figure} of run {label!r}", [row[:epochs] for row in rows], "r n")
 
 
 def curves_side_by_side(
@@ -170,7 +117,7 @@ def curves_side_by_side(
     >>> axes[0].lines[0].get_xydata().tolist()
     [[1.0, 1.0], [2.0, 4.0]]
     """
-    x = _array("x", x, "points, inputs")
+    x = checked("x", x, "points, inputs")
     if not 0 <= column < x.shape[1]:
         raise InputError(f"column is {column}; expected a column of x, 0 to {x.shape[1] - 1}")
     panels = [_curves("real", real, x), _curves("fake", fake, x)]
@@ -202,9 +149,9 @@ def verdicts(
     >>> axes[0, 1].get_title(loc="left"), axes[0, 1].lines[0].get_ydata().tolist()
     ('real, judged fake (50 %)', [3.0, 4.0])
     """
-    x = _array("x", x, "points, inputs")
-    curves, scores = _curves("curves", curves, x), _array("scores", scores, "curves")
-    is_real = _numpy(is_real)
+    x = checked("x", x, "points, inputs")
+    curves, scores = _curves("curves", curves, x), checked("scores", scores, "curves")
+    is_real = to_numpy(is_real)
     if is_real.dtype != bool or not is_real.shape == scores.shape == (len(curves),) or count < 1:
         what = f"{len(curves)} curves, {len(scores)} scores, is_real {is_real.dtype}{is_real.shape}"
         raise InputError(f"{what}, count {count}; expected a score and a bool a curve, count > 0")
@@ -239,7 +186,7 @@ def score_histogram(
     >>> ax.patches[0].get_data().values[-1]  # of the four real ones
     np.float64(0.5)
     """
-    real, fake = _array("real_scores", real_scores, "b"), _array("fake_scores", fake_scores, "c")
+    real, fake = checked("real_scores", real_scores, "b"), checked("fake_scores", fake_scores, "c")
     edges = np.histogram_bin_edges(np.concatenate([real, fake]), 40)
     ax = ax or _panels(None, (1, 1), 4)[0, 0]
     for values, (kind, colour) in zip((real, fake), KINDS.items(), strict=True):
@@ -247,7 +194,7 @@ def score_histogram(
         look = {"facecolor": (colour, 0.35), "edgecolor": colour, "linewidth": 1}
         ax.stairs(shares, edges, fill=True, label=kind, **look)
     if threshold is not None:
-        place = float(_array("threshold", threshold, ""))
+        place = float(checked("threshold", threshold, ""))
         ax.axvline(place, color=GREY, linewidth=1, linestyle="--", label=f"threshold {place:.3g}")
     _dress(ax, "critic score", "share of curves")
     ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, **LEGEND)
@@ -285,26 +232,8 @@ def save(figure: Figure, path: str | Path) -> None:
         raise InputError(f"{path}: can't be written ({error.strerror})") from None
 
 
-def _numpy(values: Array) -> np.ndarray:
-    return np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values)
-
-
-def _array(name: str, values: Array, *shapes: str) -> np.ndarray:
-    """Finite numbers, at least one, with the axes named by one of `shapes`, as in "b, n"."""
-    expected = " or ".join(f"({shape})" for shape in shapes)
-    try:
-        array = _numpy(values).astype(np.float64, casting="same_kind")
-    except (TypeError, ValueError):
-        raise InputError(f"{name} isn't an array of numbers; expected shape {expected}") from None
-    if not array.size or array.ndim not in [len(shape.split()) for shape in shapes]:
-        raise InputError(f"{name} has the shape {array.shape}; expected {expected}")
-    if not np.isfinite(array).all():
-        raise InputError(f"{name} has {(~np.isfinite(array)).sum()} values that aren't finite")
-    return array
-
-
 def _curves(name: str, curves: Array, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "b n"]:
-    curves = _array(name, curves, "curves, points")
+    curves = checked(name, curves, "curves, points")
     if curves.shape[1] != len(x):
         raise InputError(f"{name} has curves of {curves.shape[1]} points; expected {len(x)}, as x")
     return curves

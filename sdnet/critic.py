@@ -204,6 +204,10 @@ class SDNet(Critic):
                 networks, real.shape, fake.shape, objective=self.objective, gp=self.gp
             )
             self._settings = settings
+        if self.gp and epsilon is not None:
+            expected = (*real.shape[: len(self.stack) + 1], 1)
+            if epsilon.shape != expected:
+                raise InputError(f"epsilon has shape {tuple(epsilon.shape)}; expected {expected}")
         if epsilon is not None and self.embedding is not None:
             epsilon = epsilon.unsqueeze(-1)
         return self._dense(real, fake, epsilon)

@@ -94,6 +94,13 @@ class SDData:
         self.lines = [line.rstrip("\r\n") for line in lines]
         self.in_var, self.name = in_var, str(name)
         self.shuffle, self.iter_sample, self.generator = shuffle, iter_sample, generator
+        if table[2] and not _keeps_order(table[2]):
+            for number, line in enumerate(self.lines, 1):
+                if f"{table[1]}[" in line:
+                    raise InputError(
+                        f"{name}:{number}: columns of {table[1]!r} are meant by their place in the "
+                        f"table, but {in_var!r} picks others; write x0, x1, ... for those picked"
+                    )
         self.templates = [
             read_template(line, table[1], f"{name}:{number}")
             for number, line in enumerate(self.lines, 1)
@@ -251,6 +258,15 @@ class SDData:
                 f"{wide.where}: {wide.text!r} uses x{wide.variables - 1}, but the points have "
                 f"{x.shape[1]} columns (x0 is the first)"
             )
+
+
+def _keeps_order(pick: str) -> bool:
+    """Whether "[:,0]", "[:,:2]" or "[:,[0,1]]" leaves column i of the table as column i."""
+    inside = pick.replace(" ", "").removeprefix("[:,").removesuffix("]")
+    if ":" in inside:
+        return inside.partition(":")[0] in ("", "0")
+    places = inside.strip("[]").split(",")
+    return places == [str(place) for place in range(len(places))]
 
 
 def _check_finite(groups: list[tuple[Template, slice]], curves: Tensor, x: Tensor) -> None:

@@ -38,6 +38,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"symdisc: {error}", file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:
+        print(f"symdisc: {error.name} isn't installed: pip install symdisc[plots]", file=sys.stderr)
+        return 2
+    except RuntimeError as error:
+        if "allocate" not in str(error) and "out of memory" not in str(error):
+            raise
+        print("symdisc: not enough memory for networks of these sizes", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("symdisc: interrupted", file=sys.stderr)
         return 130

@@ -84,7 +84,8 @@ def _train(
             progress=False,
         )
     except InputError as error:
-        raise InputError(f"{path}: {error}" if state else str(error)) from None
+        advice = "; other settings need another folder (--out)"
+        raise InputError(f"{path}: {error}{advice}" if state else str(error)) from None
 
 
 def summary(results: Mapping[str, Sequence[Mapping]]) -> list[dict]:

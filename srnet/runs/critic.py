@@ -90,8 +90,12 @@ def train_critic(
         "hyperparams": to_plain(config),
         "critic_args": critic_args(config, *points.shape),
         "points": points.cpu(),
-        "library": {"lines": list(lib.lines), "in_var": lib.in_var, "shuffle": lib.shuffle}
-        | {"iter_sample": lib.iter_sample},
+        "library": {
+            "lines": list(lib.lines),
+            "in_var": lib.in_var.partition("[")[0],  # its columns are in the points
+            "shuffle": lib.shuffle,
+            "iter_sample": lib.iter_sample,
+        },
         "seed": seed,
         "history": {"acc": [], "loss": [], "penalty": []},
         "times": [],
@@ -179,6 +183,9 @@ def _epochs(
                 yield len(record["times"])
             finished = len(record["times"]) >= config.epochs
             record["ended"] = "finished" if finished else str(stop.reason)
+        except InputError as error:  # of a rare draw that is not finite: the epochs so far count
+            record["ended"] = f"non-finite draw after epoch {len(record['times'])}"
+            log.warning("%s; the state before it is kept", error)
         except training.NonFiniteError as error:
             record["ended"] = f"non-finite in epoch {error.epoch + 1}"
             log.warning("%s; the state before it is kept; a smaller disc.lr helps", error)
@@ -206,9 +213,10 @@ def continued(state: Mapping, record: Mapping) -> dict:
     for name in sorted(settings[1].keys() - may_change):
         before, now = settings[0].get(name), settings[1][name]
         if before != now:
+            cosine = "; a cosine schedule is of so many epochs" * name.endswith(".epochs")
             raise InputError(
-                f"{name.removeprefix('hyperparams.')} was {before} and is now {now}: this is "
-                "not the run to go on with"
+                f"{name.removeprefix('hyperparams.')} was {before} and is now {now}{cosine}: this "
+                "is not the run to go on with"
             )
     before, now = state["points"], record["points"]
     if before.dtype != now.dtype or not torch.equal(before, now):

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sdnet.errors import InputError
+from sdnet.mlp import pair
 from srnet.runs.states import load_state
 
 
@@ -48,17 +49,17 @@ def row_of(path: Path) -> dict:
             "ended": state.get("ended", ""),
         }
     except InputError as error:
-        return {"name": path.stem, "problem": str(error)}
+        told = str(error)
+        return {"name": path.stem, "problem": told if str(path) in told else f"{path}: {told}"}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         return {"name": path.stem, "problem": f"{path}: not the state of a critic ({error!r})"}
 
 
 def _layers(args: Mapping) -> str:
-    nums, sizes = args["hid_num"], args["hid_size"]
-    if isinstance(nums, int) and isinstance(sizes, int):
-        return f"{nums} x {sizes}"
-    pairs = zip(*([x, x] if isinstance(x, int) else x for x in (nums, sizes)), strict=True)
-    return " | ".join(f"{num} x {size}" for num, size in pairs)
+    """ "2 x 64", or "1 x 8 | 2 x 64" with an embedding; of pairs, the critic's is the second."""
+    nums, sizes = (pair(name, args[name]) for name in ("hid_num", "hid_size"))
+    networks = [f"{num} x {size}" for num, size in zip(nums, sizes, strict=True)]
+    return " | ".join(networks[args.get("emb_size") is None :])
 
 
 def as_table(rows: Sequence[Mapping]) -> str:

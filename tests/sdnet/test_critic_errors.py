@@ -104,3 +104,12 @@ def test_sides_that_cannot_be_trained_on(make):
     with pytest.raises(InputError, match="expected real"):
         critic.fit(torch.zeros(6, N), torch.zeros(6, N))
     assert len(free.fit(torch.zeros(1, 7, N), torch.zeros(6, N))) == 5
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 1, 1), (3, 1)])
+@pytest.mark.parametrize("emb_size", [None, 2])
+def test_an_epsilon_of_another_shape(shape, emb_size):
+    critic = SDNet(6, hid_num=1, hid_size=4, emb_size=emb_size, gp=1.0)
+    curves = torch.rand(4, 6) if emb_size is None else torch.rand(4, 6, 2)
+    with pytest.raises(InputError, match=r"epsilon has shape .*; expected \(4, 1\)"):
+        critic.step(curves, curves, torch.rand(shape))

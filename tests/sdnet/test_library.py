@@ -220,3 +220,16 @@ def test_check_finds_a_template_that_is_not_dealt_and_leaves_the_generators_alon
 def test_large_finite_values_are_no_error():
     values = lines("3e38*x0**2").values(4, torch.ones(2, 1))  # whose sum is infinite in float32
     assert values.isfinite().all()
+
+
+@pytest.mark.parametrize("in_var", ["Y[:,1]", "Y[:,[1,0]]", "Y[:,1:]", "Y[:, [0, 2]]"])
+def test_a_column_of_the_table_is_not_mistaken_for_a_picked_one(in_var):
+    with pytest.raises(InputError, match=r"library:1: columns of 'Y' .* write x0, x1"):
+        SDData.from_lines(["Y[:,0]"], in_var)
+    assert len(SDData.from_lines(["x0"], in_var)) == 1
+
+
+@pytest.mark.parametrize("in_var", ["Y", "Y[:,0]", "Y[:,:2]", "Y[:,0:2]", "Y[:, [0, 1]]"])
+def test_columns_picked_in_the_tables_order_keep_their_names(in_var):
+    points = torch.tensor([[3.0, 5.0]])
+    assert SDData.from_lines(["Y[:,0]"], in_var).values(1, points).item() == 3.0

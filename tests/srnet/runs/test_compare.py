@@ -196,7 +196,7 @@ def test_the_command(tmp_path, monkeypatch, capsys):
     for name in ("learning", "samples", "verdicts"):
         assert Path("pictures", f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert main(["compare", *words, *tiny[2:]]) == 2  # of other epochs
-    told = "symdisc: states/plain-seed0.pt: epochs was 3 and is now 5000: this is not the run to"
+    told = "symdisc: states/plain-seed0.pt: epochs was 3 and is now 5000; a cosine schedule"
     assert capsys.readouterr().err.startswith(told)
     Path("small.lib").write_text("log(x0)\n")
     assert main(["compare", *words[:4], "--out=other", *tiny]) == 2

@@ -1,5 +1,6 @@
 """A critic's run: the same bits whenever it is stopped, what it is built of, what it refuses."""
 
+import contextlib
 import copy
 import itertools
 import os
@@ -349,3 +350,20 @@ def test_points_that_cannot_be_used(in_data):
     train.in_data = in_data
     with pytest.raises(InputError, match="in_data"):
         train_critic(SMALL, train, SDData.from_lines(["N0"], "X00"), progress=False)
+
+
+def test_a_rare_draw_that_is_not_finite_keeps_the_epochs_before_it(tmp_path, caplog):
+    """log(N0 + 3.3) is no number in one draw of 2,000: the trial of the template passes it."""
+    points = SRData.from_arrays(torch.linspace(0.1, 1, 10)[:, None])
+    library = SDData.from_lines(["log(N0 + 3.3)*x0"], "X00")
+    library.check(points.in_data)
+    hyperparams = {"epochs": 3000, "disc": {"hid_num": 1, "hid_size": 4, "iters": 1}}
+    path = tmp_path / "rare.pt"
+    with contextlib.suppress(InputError):  # of the evaluation, whose draws may have one too
+        train_critic(hyperparams, points, library, path=path, progress=False)
+    state = load_state(path)
+    done = len(state["times"])
+    assert 0 < done < 3000
+    assert state["ended"] == f"non-finite draw after epoch {done}"
+    assert all(weight.isfinite().all() for weight in state["critic"].values())
+    assert "isn't a finite real number" in caplog.text

@@ -64,15 +64,18 @@ def test_what_a_critic_sees(tmp_path, hyperparams, sees):
 
 
 @pytest.mark.parametrize(
-    ("nums", "sizes", "hidden"),
+    ("nums", "sizes", "emb_size", "hidden"),
     [
-        ([1, 2], [8, 64], "1 x 8 | 2 x 64"),
-        (2, [8, 64], "2 x 8 | 2 x 64"),
-        ([1, 2], 8, "1 x 8 | 2 x 8"),
+        ([1, 2], [8, 64], 2, "1 x 8 | 2 x 64"),
+        (2, [8, 64], 2, "2 x 8 | 2 x 64"),
+        ([1, 2], 8, 2, "1 x 8 | 2 x 8"),
+        (2, 8, 2, "2 x 8 | 2 x 8"),
+        ([1, 2], [8, 64], None, "2 x 64"),  # there is no embedding to speak of
+        (2, 8, None, "2 x 8"),
     ],
 )
-def test_hidden_layers_of_two_networks(tmp_path, nums, sizes, hidden):
-    args = {**STATE["critic_args"], "hid_num": nums, "hid_size": sizes}
+def test_hidden_layers_of_one_and_two_networks(tmp_path, nums, sizes, emb_size, hidden):
+    args = {**STATE["critic_args"], "hid_num": nums, "hid_size": sizes, "emb_size": emb_size}
     assert row(tmp_path, critic_args=args)["hidden"] == hidden
 
 

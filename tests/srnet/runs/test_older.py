@@ -118,7 +118,7 @@ def test_the_hyperparams_stay_as_they_were_and_are_listed(tmp_path, plain):
     assert state["hyperparams"] == content["hyperparams"]
     assert load_critic(path).objective.phi(torch.tensor(3.0)) == -3  # of wasserstein
     (row,) = list_runs(tmp_path)
-    assert (row["hidden"], row["epochs"], row["acc"]) == ("0 x 1 | 3 x 8", "0/10", None)
+    assert (row["hidden"], row["epochs"], row["acc"]) == ("3 x 8", "0/10", None)
 
 
 # -- what can't be used ---------------------------------------------------------------------

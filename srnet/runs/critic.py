@@ -67,8 +67,8 @@ def train_critic(
         `sdnet.training.Figures`), `times` (seconds, one an epoch), `fresh` (`acc`,
         `acc_calibrated`, `auroc` on 2,000 curves a side that nothing was trained on), `critic`
         (weights), `optimizer`, `critic_args` (what the critic is built from), `points`,
-        `library`, `seed`, and `ended`: "finished", "runtime", "interrupted", or "non-finite in
-        epoch N", of which the weights are those before that epoch.
+        `library`, `seed`, and `ended`: "finished", "runtime", "interrupted", "non-finite in epoch
+        N", of which the weights are those before that epoch, or "non-finite draw after epoch N".
 
     Raises:
         InputError: hyperparameters, data, library and state that don't fit; a template that is

@@ -9,6 +9,8 @@ EXTRAS = {
     "sweeps": ["optuna>=4"],
     "notebooks": ["jupyterlab>=4", "ipywidgets>=8", "matplotlib>=3.8"],
     "cluster": ["dask[distributed]>=2024.1"],
+    "search": ["pyoperon>=0.6"],
+    "benchmarks": ["gplearn>=0.4.3", "pyoperon>=0.6"],
     "tests": [
         "beartype>=0.18",
         "import-linter>=2",
@@ -36,6 +38,8 @@ setup(
         "numpy>=1.26",
         "pydantic>=2.7",
         "pyyaml>=6",
+        "scikit-learn>=1.6",
+        "scipy>=1.13",
         "sympy>=1.13,<1.15",
         "torch>=2.6",
         "tqdm>=4.66",

@@ -1,8 +1,8 @@
-"""The benchmark problems F00 to F12 as data, and the writing of their tables.
+"""The benchmark problems F00 to F12 and C01 to C04 as data, and the writing of their tables.
 
-A problem is a target y = f(g(x)) of hidden latent functions g of the inputs x. What may live here:
-the problems and how their files come about. Reading any problem's tables is the subject of
-tables.py.
+A problem is a target y = f(g(x)) of hidden latent functions g of the inputs x; a composed law
+(C01 to C04) is a target of the inputs alone. What may live here: the problems and how their files
+come about. Reading any problem's tables is the subject of tables.py.
 """
 
 import gzip
@@ -40,9 +40,10 @@ def grid_points(random: np.random.Generator, rows: int, inputs: int) -> Float64[
 
 @dataclass(frozen=True)
 class Problem:
-    """A benchmark problem: latents are formulas of x0, x1, ..., the target is one of g0, g1, ...
+    """A benchmark problem: latents are formulas of x0, x1, ..., the target is one of x and g0, ...
 
-    A problem without latents and target is a table of inputs only.
+    A problem without a target is a table of inputs only, one without latents has no G table.
+    `noise` is what the problem itself has, as a fraction of its target's standard deviation.
     """
 
     name: str
@@ -51,10 +52,17 @@ class Problem:
     target: str | None = None
     rows: int = 1000
     points: Callable[[np.random.Generator, int, int], np.ndarray] = normal_points
+    noise: float = 0.0
 
     @property
-    def number(self) -> int:
-        return int(self.name[1:])
+    def suffix(self) -> str:
+        """What follows X, G and F in the names of its tables: 07 of F07, C01 of C01."""
+        return self.name.removeprefix("F")
+
+    @property
+    def stream(self) -> int:
+        """What its random numbers follow from, beside the seed."""
+        return int(self.name[1:]) + (100 if self.name.startswith("C") else 0)
 
 
 _F00_LATENTS = ("x0**2", "cos(x1)", "x0*x1")
@@ -108,8 +116,40 @@ PROBLEMS: dict[str, Problem] = {
             ),
             "g0 + g1 + g2 + g3 + g4",
         ),
+        Problem(
+            "C01",
+            8,
+            target="1.2*x0*x1 + 2*sin(2*x2) + 0.7*x3**2 - 1.5*cos(2.5*x4)"
+            " + 0.4*x5*exp(0.5*x6) + x7",
+        ),
+        Problem(  # x8 and x9 do nothing
+            "C02",
+            10,
+            target="3*cos(1.5*x0) + x1*x2 - 0.8*x3**3 + sin(2*x4)*x5 + 0.5*x6 + exp(0.3*x7)",
+            noise=0.01,
+        ),
+        Problem("C03", 6, target="(x0*x1 + cos(2*x2))**2 + (x3**2 - sin(1.5*x4))**2 - x5"),
+        Problem("C04", 4, target="sin(x0 - 2*x1)*cos(x2) + 0.3*(x2 + x3)**2 + exp(-x3**2)"),
     )
 }
+
+
+def truth(problem: Problem) -> sympy.Expr:
+    """The target as one expression of x0, x1, ...: f(g(x)), for the judge of what was found.
+
+    Raises InputError for a problem without a target.
+
+    >>> truth(PROBLEMS["F04"])
+    x2**3*exp(x2) + sin(x0)**2*cos(x1)**2
+    """
+    if problem.target is None:
+        raise InputError(f"{problem.name} has no target, only inputs")
+    latents = {
+        sympy.Symbol(f"g{i}", real=True): parse(formula, {"x": problem.inputs})
+        for i, formula in enumerate(problem.latents)
+    }
+    target = parse(problem.target, {"x": problem.inputs, "g": len(latents)})
+    return target.xreplace(latents)
 
 
 def write_tables(
@@ -121,10 +161,9 @@ def write_tables(
 ) -> list[Path]:
     """Writes the files of the named problems (None: all of them) into a folder, made if need be.
 
-    `noise` is for the targets, see `write_problem`.
-
-    The same seed gives the same files, whichever problems are written together. Returns the
-    paths written. Raises InputError for an unknown problem, before anything is written.
+    `noise` is for the targets, see `write_problem`. The same seed gives the same files, whichever
+    problems are written together. Returns the paths written. Raises InputError for an unknown
+    problem, before anything is written.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -149,8 +188,10 @@ def write_problem(
 ) -> list[Path]:
     """Writes one problem: X07.gz, X07.mask, G07.gz, G07.info, F07.gz, F07.info for F07.
 
-    With noise, the target is y + noise*std(y)*N(0, 1) and F07.info records the level; inputs,
-    latents and splits stay the same. Returns the paths written, each complete or not at all.
+    C01 has XC01.gz, XC01.mask, FC01.gz and FC01.info. With noise, the target is
+    y + noise*std(y)*N(0, 1) and F07.info records the level; inputs, latents and splits stay the
+    same. A level of 0 stands for the problem's own, which is 0.01 for C02 and 0 for all others.
+    Returns the paths written, each complete or not at all.
     """
     files = problem_files(problem, seed, noise)
     folder = Path(folder)
@@ -171,36 +212,37 @@ def problem_files(problem: Problem, seed: int, noise: float) -> dict[str, bytes]
         raise InputError(f"the noise level is {noise}, expected a number of at least 0")
     if noise and problem.target is None:
         raise InputError(f"{problem.name} has no target to add noise of level {noise} to")
-    number = f"{problem.number:02d}"
-    random = np.random.default_rng([seed, problem.number])
+    noise = noise or problem.noise
+    suffix = problem.suffix
+    random = np.random.default_rng([seed, problem.stream])
     points = problem.points(random, problem.rows, problem.inputs)
-    files = {f"X{number}.gz": _table(points), f"X{number}.mask": _mask(random, problem.rows)}
+    files = {f"X{suffix}.gz": _table(points), f"X{suffix}.mask": _mask(random, problem.rows)}
     if problem.target is None:
         return files
     latents, target = exact_values(problem, points)
     target += noise * target.std() * random.standard_normal(target.shape)
-    files |= {
-        f"G{number}.gz": _table(latents),
-        f"G{number}.info": _info(problem.latents, 0.0),
-        f"F{number}.gz": _table(target),
-        f"F{number}.info": _info([problem.target], noise),
-    }
+    if problem.latents:
+        files[f"G{suffix}.gz"] = _table(latents)
+        files[f"G{suffix}.info"] = _info(problem.latents, 0.0)
+    files[f"F{suffix}.gz"] = _table(target)
+    files[f"F{suffix}.info"] = _info([problem.target], noise)
     return files
 
 
 def exact_values(
     problem: Problem, points: Float64[np.ndarray, "n d"]
 ) -> tuple[Float64[np.ndarray, "n k"], Float64[np.ndarray, "n 1"]]:
-    """g(x) and f(g(x)) of every row, evaluated with DIGITS digits and rounded once, at the end.
+    """g(x) and f(x, g(x)) of every row, evaluated with DIGITS digits and rounded once, at the end.
 
     So every machine writes the same numbers: the float64 functions of numpy and torch differ in
     the last bit between processors.
     """
     latent_function = _function(problem.latents, {"x": problem.inputs})
-    target_function = _function([problem.target], {"g": len(problem.latents)})
+    target_function = _function([problem.target], {"x": problem.inputs, "g": len(problem.latents)})
     with mpmath.workdps(DIGITS):
-        latents = [latent_function(*map(mpmath.mpf, row)) for row in points.tolist()]
-        target = [target_function(*row) for row in latents]
+        rows = [list(map(mpmath.mpf, row)) for row in points.tolist()]
+        latents = [latent_function(*row) for row in rows]
+        target = [target_function(*row, *g) for row, g in zip(rows, latents, strict=True)]
     return np.array(latents, dtype=np.float64), np.array(target, dtype=np.float64)
 
 

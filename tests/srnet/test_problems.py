@@ -1,4 +1,4 @@
-"""The tables of F00 to F12: the committed files against formulas written down a second time."""
+"""The tables of F00 to F12 and C01 to C04 against formulas written down a second time."""
 
 import gzip
 import os
@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sympy
 import torch
 
 from sdnet.errors import InputError
+from sdnet.formula import to_torch
 from srnet.pickles import load_joblib
-from srnet.problems import PROBLEMS, write_problem, write_tables
+from srnet.problems import PROBLEMS, truth, write_problem, write_tables
 from srnet.tables import SRData
 from srnet.textfiles import read_info, read_table
 
@@ -67,11 +69,21 @@ TARGETS = {
     "F11": lambda a, b, c: a * b + sin(c),
     "F12": lambda a, b, c, d, e: a + b + c + d + e,
 }
-INPUTS = dict(zip(PROBLEMS, [2, 2, 2, 3, 3, 5, 8, 2, 1, 2, 2, 1, 2], strict=True))
+COMPOSED = {  # PROBLEMS.md once more: the laws without latents, of the inputs' columns
+    "C01": lambda a, b, c, d, e, f, g, h: (
+        1.2 * a * b + 2 * sin(2 * c) + 0.7 * d * d - 1.5 * cos(2.5 * e) + 0.4 * f * exp(g / 2) + h
+    ),
+    "C02": lambda a, b, c, d, e, f, g, h, i, j: (
+        3 * cos(1.5 * a) + b * c - 0.8 * d * d * d + sin(2 * e) * f + g / 2 + exp(0.3 * h)
+    ),
+    "C03": lambda a, b, c, d, e, f: (a * b + cos(2 * c)) ** 2 + (d * d - sin(1.5 * e)) ** 2 - f,
+    "C04": lambda a, b, c, d: sin(a - 2 * b) * cos(c) + 0.3 * (c + d) ** 2 + exp(-d * d),
+}
+INPUTS = dict(zip(PROBLEMS, [2, 2, 2, 3, 3, 5, 8, 2, 1, 2, 2, 1, 2, 8, 10, 6, 4], strict=True))
 
 
 def columns(letter, name):
-    return read_table(DATA / f"{letter}{name[1:]}.gz").T
+    return read_table(DATA / f"{letter}{name.removeprefix('F')}.gz").T
 
 
 @pytest.mark.parametrize("name", LATENTS)
@@ -97,6 +109,35 @@ def test_the_formulas_of_the_info_files_give_the_tables(name):
     torch.testing.assert_close(computed.target_data, tables.target_data, rtol=1e-12, atol=atol)
 
 
+@pytest.mark.parametrize("name", COMPOSED)
+def test_composed_laws_follow_the_table_up_to_their_noise(name):
+    x, (f,) = (columns(letter, name) for letter in "XF")
+    formulas, noise = read_info(DATA / f"F{name}.info")
+    assert noise == (0.01 if name == "C02" else 0)
+    clean = COMPOSED[name](*x)
+    if noise:  # 5 standard errors of a standard deviation from 1000 rows
+        assert (f - clean).std() / clean.std() == pytest.approx(noise, rel=5 / 2000**0.5)
+    else:
+        np.testing.assert_allclose(f, clean, rtol=1e-12, atol=1e-13)
+    computed = SRData(DATA, f"X{name}", None, formulas, dtype=torch.float64)
+    np.testing.assert_allclose(computed.target_data[:, 0], clean, rtol=1e-12, atol=1e-13)
+    assert not (DATA / f"G{name}.gz").exists()
+
+
+@pytest.mark.parametrize("name", [*TARGETS, *COMPOSED])
+def test_the_truth_is_the_target_as_one_expression_of_the_inputs(name):
+    x = columns("X", name)
+    symbols = [sympy.Symbol(f"x{i}", real=True) for i in range(len(x))]
+    (values,) = to_torch([truth(PROBLEMS[name])], symbols)(*torch.tensor(x))
+    expected = COMPOSED[name](*x) if name in COMPOSED else TARGETS[name](*LATENTS[name](*x))
+    np.testing.assert_allclose(values, expected, rtol=1e-12, atol=1e-11)
+
+
+def test_inputs_alone_have_no_truth():
+    with pytest.raises(InputError, match="F10 has no target"):
+        truth(PROBLEMS["F10"])
+
+
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_inputs(name):
     x = columns("X", name)
@@ -111,13 +152,14 @@ def test_inputs(name):
 
 def test_inputs_differ_between_problems():
     firsts = {columns("X", name)[0, 0] for name in PROBLEMS}
-    assert len(firsts) == 13
+    assert len(firsts) == 17
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_splits(name):
     rows = 700 if name == "F11" else 1000
-    splits = load_joblib(DATA / f"X{name[1:]}.mask")
+    suffix = name.removeprefix("F")
+    splits = load_joblib(DATA / f"X{suffix}.mask")
     assert {key: len(part) for key, part in splits.items()} == {
         "train": rows * 7 // 10,
         "val": rows * 2 // 10,
@@ -126,7 +168,7 @@ def test_splits(name):
     assert all((np.diff(part) > 0).all() for part in splits.values())
     assert sorted(np.concatenate(list(splits.values()))) == list(range(rows))
     assert not np.array_equal(splits["train"], np.arange(len(splits["train"])))
-    data = SRData(DATA, f"X{name[1:]}[:,0]", rows="train")
+    data = SRData(DATA, f"X{suffix}[:,0]", rows="train")
     assert torch.equal(
         data.in_data[:, 0], torch.tensor(columns("X", name)[0, splits["train"]]).float()
     )
@@ -138,10 +180,11 @@ def test_f10_has_inputs_and_splits_only():
 
 def test_all_problems_are_committed():
     expected = {f"{letter}{i:02d}.gz" for i in range(13) for letter in "XGF"} - {"G10.gz", "F10.gz"}
+    expected |= {f"{letter}C{i:02d}.gz" for i in range(1, 5) for letter in "XF"}
     assert {path.name for path in DATA.glob("*.gz")} == expected
 
 
-@pytest.mark.parametrize("name", ["F05", "F11"])
+@pytest.mark.parametrize("name", ["F05", "F11", "C02"])
 def test_writing_again_gives_the_committed_files(tmp_path, name):
     for path in write_tables(tmp_path, [name]):
         written, committed = path.read_bytes(), (DATA / path.name).read_bytes()
@@ -182,6 +225,14 @@ def test_noise_is_a_fraction_of_the_targets_deviation(tmp_path):
     # 5 standard errors of a standard deviation from 1000 rows.
     assert (noisy - clean).std() / clean.std() == pytest.approx(0.05, rel=5 / 2000**0.5)
     assert read_info(tmp_path / "noisy" / "F07.info") == (["g0 + g1 + g2"], 0.05)
+
+
+def test_a_level_of_its_own_holds_unless_another_is_given(tmp_path):
+    clean = COMPOSED["C02"](*columns("X", "C02"))
+    write_tables(tmp_path, ["C02"], noise=0.2)
+    assert read_info(tmp_path / "FC02.info")[1] == 0.2
+    noisy = read_table(tmp_path / "FC02.gz")[:, 0]
+    assert (noisy - clean).std() / clean.std() == pytest.approx(0.2, rel=5 / 2000**0.5)
 
 
 def test_wrong_names_write_nothing(tmp_path):

@@ -1,0 +1,128 @@
+"""Least squares of sums of terms: weights by a linear fit, coefficients by Levenberg-Marquardt.
+
+Variable projection (Golub and Pereyra, 1973): the weights are eliminated, so that only the
+nonlinear coefficients are searched; their Jacobian is Kaufman's (1975), P d(term) * weight with P
+the projection off the columns of the fit.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+from scipy.optimize import least_squares
+
+from srnet.readout.terms import Sum, Term, design
+
+CANCELLATION = 1e4  # a sum whose terms are so many times larger than itself is refused
+
+
+def basis(terms: Sequence[Term], x: Float64[ndarray, "n d"]) -> Float64[ndarray, "n k"]:
+    """An orthonormal basis of 1 and the terms at the points."""
+    columns = design(tuple(terms), x)
+    return np.linalg.qr(columns / np.linalg.norm(columns, axis=0))[0]
+
+
+def linear_fit(
+    terms: Sequence[Term], x: Float64[ndarray, "n d"], y: Float64[ndarray, " n"]
+) -> Sum | None:
+    """The best offset and weights; None where a term isn't finite or the terms all but cancel."""
+    columns = design(tuple(terms), x)
+    sizes = np.linalg.norm(columns, axis=0)
+    if not np.isfinite(sizes).all() or not sizes.all():
+        return None
+    q, r = np.linalg.qr(columns / sizes)
+    diagonal = np.abs(np.diag(r))
+    if diagonal.min() < 1e-10:
+        return None
+    scaled = np.linalg.solve(r, q.T @ y)
+    if np.abs(scaled).max() > CANCELLATION * np.linalg.norm(y):
+        return None
+    weights = scaled / sizes
+    misfit = float(np.mean((y - columns @ weights) ** 2))
+    return Sum(tuple(terms), float(weights[0]), weights[1:], misfit)
+
+
+def fit_added(
+    q: Float64[ndarray, "n k"],
+    residual: Float64[ndarray, " n"],
+    term: Term,
+    x: Float64[ndarray, "n d"],
+    steps: int = 12,
+) -> tuple[Term, float]:
+    """The coefficients with which one more term leaves the least of a residual.
+
+    q is the basis of what is there already and residual is orthogonal to it. Returns the term and
+    the mean square that is left.
+    """
+
+    def off(values: ndarray) -> ndarray:
+        return values - q @ (q.T @ values)
+
+    def parts(vector: ndarray) -> tuple[ndarray, float, ndarray]:
+        column = off(term.moved(vector).values(x))
+        square = column @ column
+        weight = column @ residual / square if square > 0 else 0.0
+        return column, weight, residual - weight * column
+
+    def slopes(vector: ndarray) -> ndarray:
+        column, weight, _ = parts(vector)
+        partials = np.stack([off(s) for s in term.moved(vector).slopes(x)], 1)
+        return -weight * (partials - np.outer(column, column @ partials / (column @ column)))
+
+    vector = _search(lambda v: parts(v)[2], slopes, term.vector, steps)
+    return term.moved(vector), float(np.mean(parts(vector)[2] ** 2))
+
+
+def fit_all(
+    terms: Sequence[Term], x: Float64[ndarray, "n d"], y: Float64[ndarray, " n"], steps: int = 25
+) -> Sum | None:
+    """The best weights and coefficients of all terms together, from where the terms are."""
+    ends = np.cumsum([term.size for term in terms])[:-1]
+
+    def at(vector: ndarray) -> list[Term]:
+        return [t.moved(v) for t, v in zip(terms, np.split(vector, ends), strict=True)]
+
+    def parts(vector: ndarray) -> tuple[ndarray, ndarray, ndarray]:
+        columns = design(tuple(at(vector)), x)
+        sizes = np.linalg.norm(columns, axis=0)
+        q, r = np.linalg.qr(columns / sizes)
+        if not np.isfinite(r).all():
+            raise ValueError("a term isn't finite")
+        projected = q.T @ y
+        weights = np.linalg.lstsq(r, projected, rcond=1e-12)[0] / sizes
+        return q, weights, y - q @ projected
+
+    def slopes(vector: ndarray) -> ndarray:
+        q, weights, _ = parts(vector)
+        partials = [w * s for w, t in zip(weights[1:], at(vector), strict=True) for s in t.slopes(x)]
+        jacobian = -np.stack(partials, 1)
+        return jacobian - q @ (q.T @ jacobian)
+
+    if not terms:
+        return linear_fit([], x, y)
+    start = np.concatenate([term.vector for term in terms])
+    vector = _search(lambda v: parts(v)[2], slopes, start, steps)
+    return linear_fit(at(vector), x, y)
+
+
+def _search(residual, slopes, start: ndarray, steps: int) -> ndarray:
+    """Levenberg-Marquardt; the start itself where the way from it leaves the finite numbers."""
+    if not len(start):
+        return start
+    with np.errstate(all="ignore"):
+        try:
+            found = least_squares(
+                residual,
+                start,
+                slopes,
+                method="lm" if len(residual(start)) >= len(start) else "trf",
+                x_scale="jac",
+                max_nfev=steps,
+                ftol=1e-15,
+                xtol=1e-15,
+                gtol=1e-15,
+            )
+        except (ValueError, np.linalg.LinAlgError):  # residuals or slopes that aren't finite
+            return start
+    return found.x

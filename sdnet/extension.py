@@ -1,5 +1,7 @@
 """Giving a critic more than a curve's values: the channels of each point, as pure functions."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -47,6 +49,27 @@ def extend(
         parts.append(channel.expand(*curves.shape, channel.shape[-1]))
     extended = torch.cat(parts, dim=-1)
     return extended if ext_type == "embed" else extended.mT.flatten(-2)
+
+
+def seen(
+    values: Float[Tensor, "*batch n"],
+    points: Float[Tensor, "n d"],
+    slopes: Tensor | None,
+    ext: Sequence[str],
+    ext_type: str,
+) -> Float[Tensor, "*extended"]:
+    """Curves as a critic of this `ext` sees them: `extend` by the channels named, in their order.
+
+    Args:
+        points: what "input" adds. slopes: (..., n, d), what "grad" adds; else it may be None.
+
+    >>> seen(torch.ones(1, 2), torch.zeros(2, 1), None, ["input"], "stack").tolist()
+    [[1.0, 1.0, 0.0, 0.0]]
+    """
+    if not ext:
+        return values
+    channels = {"input": points, "grad": slopes}
+    return extend(values, *[channels[name] for name in ext], ext_type=ext_type)
 
 
 def _fits(channel: Tensor, curves: Tensor) -> bool:

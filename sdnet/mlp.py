@@ -6,7 +6,7 @@ network, its initialisation and its input derivative live here.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import TypeVar
 
@@ -85,12 +85,10 @@ class MLP(nn.Module):
     def forward(self, x: Float[Tensor, "*rows d"]) -> Float[Tensor, "*out"]:
         """x (n, in), shared by the stack, or (..., *stack, n, in) -> (..., *stack, n, out)."""
         check_points(x, self.in_size, self.stack)
-        last = len(self.weights) - 1
-        for i, (weight, bias) in enumerate(self.layers()):
-            x = affine(x, weight, bias)
-            if i < last:
-                x = x.relu()
-        return x
+        if len(self.stack) > 1 and x.shape[:-2] == self.stack:  # one axis makes faster products
+            layers = ((w.flatten(0, -3), b.flatten(0, -2)) for w, b in self.layers())
+            return _apply(layers, x.flatten(0, -3)).unflatten(0, self.stack)
+        return _apply(self.layers(), x)
 
     def jacobian(self, x: Float[Tensor, "*rows d"]) -> Float[Tensor, "*jac"]:
         """The exact derivative of each output by each input, (*stack, n, out, in).
@@ -143,6 +141,14 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     if x.dim() == 3 and weight.dim() == 3:
         return torch.baddbmm(bias.unsqueeze(-2), x, weight)
     return x @ weight + bias.unsqueeze(-2)
+
+
+def _apply(layers: Iterable[tuple[Tensor, Tensor]], x: Tensor) -> Tensor:
+    hidden = False
+    for weight, bias in layers:
+        x = affine(x.relu_() if hidden else x, weight, bias)  # relu of our own tensor: in place
+        hidden = True
+    return x
 
 
 def pair(name: str, value: T | Sequence[T]) -> tuple[T, T]:

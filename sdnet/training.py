@@ -1,14 +1,20 @@
-"""The training loop of a critic. It sees real and fake curves only, never where they come from."""
+"""Training by blocks and stretches of epochs, and the loop of a critic.
+
+`stretches` is the loop of every run: what learns in it is a `Learner`. The critic's own sees real
+and fake curves only, never where they come from.
+"""
 
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from sdnet.adam import Adam
 from sdnet.critic import Critic
 from sdnet.errors import InputError, nearest
 from sdnet.mlp import check_whole
@@ -67,6 +73,67 @@ def learning_rate(schedule: str, rate: float, epoch: int, epochs: int) -> float:
     raise InputError(f"schedule is {schedule!r}; {nearest(str(schedule), ['constant', 'cosine'])}")
 
 
+@runtime_checkable
+class Learner(Protocol):
+    """What is trained: networks with their optimisers."""
+
+    def stretch(self, block: Any, epochs: range, stop: Callable[[], bool]) -> tuple[Any, bool]:
+        """Train through epochs of one block; their figures, and whether `stop` ended them.
+
+        The figures have `times` (one an epoch that was trained) and `non_finite`, see `Figures`.
+        """
+
+    def state(self) -> dict:
+        """A copy of all that training changes."""
+
+    def restore(self, state: dict) -> None:
+        """Put everything back to a `state`."""
+
+
+def stretches(
+    learner: Learner,
+    draw: Callable[[int], Any],
+    epochs: int,
+    *,
+    start: int = 0,
+    pauses: tuple[int, ...] = (BLOCK,),
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Any]:
+    """Train through epochs `start` to `epochs`, yielding the figures of each stretch.
+
+    A stretch ends with its block, or at a multiple of one of the `pauses`, or when `stop` says
+    so, which is asked after every epoch and ends the training. What an epoch does depends on the
+    learner and `draw` of its block only: training from `start` gives the same bits as training
+    that never stopped.
+
+    Args:
+        draw: what block i trains on, epochs BLOCK * i to BLOCK * (i + 1).
+
+    Raises:
+        NonFiniteError: after a stretch of the epochs before it, to which the learner is put back.
+    """
+    number, block = None, None
+    while start < epochs:
+        if start // BLOCK != number:
+            number = start // BLOCK
+            block = draw(number)
+        marks = [(start // pause + 1) * pause for pause in (BLOCK, *pauses)]
+        end = min(epochs, *marks)
+        before = learner.state()
+        figures, stopped = learner.stretch(block, range(start, end), stop)
+        bad = None
+        while figures.non_finite is not None:  # again if weights were lost before a loss shows it
+            learner.restore(before)
+            bad = figures.non_finite
+            figures, _ = learner.stretch(block, range(start, start + bad), lambda: False)
+        yield figures
+        if bad is not None:
+            raise NonFiniteError(start + bad)
+        if stopped:
+            return
+        start = end
+
+
 def train(
     critic: Critic,
     draw: Callable[[int], Curves],
@@ -77,40 +144,37 @@ def train(
     pause: int = BLOCK,
     stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Figures]:
-    """Train through epochs `start` to `epochs`, yielding the figures of each stretch.
+    """Train a critic through epochs `start` to `epochs`, yielding the figures of each stretch.
 
-    A stretch ends with its block of curves, or at a multiple of `pause` epochs, or when `stop`
-    says so, which is asked after every epoch and ends the training. What an epoch does depends
-    on the critic, the optimiser, and `draw` of its block only: training from `start` gives the
-    same bits as training that never stopped.
-
-    Args:
-        draw: the curves of block i, epochs BLOCK * i to BLOCK * (i + 1).
+    See `stretches`; `draw` gives the curves of a block.
 
     Raises:
         NonFiniteError: after a stretch of the epochs before it, to which the critic is put back.
     """
     check_whole("pause", pause, 1)
-    block, curves = None, None
-    while start < epochs:
-        if start // BLOCK != block:
-            block = start // BLOCK
-            curves = draw(block)
-        end = min(epochs, (block + 1) * BLOCK, (start // pause + 1) * pause)
-        rates = [learning_rate(schedule, critic.lr, epoch, epochs) for epoch in range(start, end)]
-        before = training_state(critic)
-        figures, stopped = _stretch(critic, curves, start % BLOCK, rates, stop)
-        bad = None
-        while figures.non_finite is not None:  # again if weights were lost before a loss shows it
-            restore(critic, before)
-            bad = figures.non_finite
-            figures, _ = _stretch(critic, curves, start % BLOCK, rates[:bad], lambda: False)
-        yield figures
-        if bad is not None:
-            raise NonFiniteError(start + bad)
-        if stopped:
-            return
-        start = end
+    learner = _CriticLearner(critic, schedule, epochs)
+    yield from stretches(learner, draw, epochs, start=start, pauses=(pause,), stop=stop)
+
+
+@dataclass(frozen=True)
+class _CriticLearner:
+    """A critic as `stretches` trains it; `epochs` are those of its schedule."""
+
+    critic: Critic
+    schedule: str
+    epochs: int
+
+    def stretch(
+        self, block: Curves, epochs: range, stop: Callable[[], bool]
+    ) -> tuple[Figures, bool]:
+        rates = [learning_rate(self.schedule, self.critic.lr, i, self.epochs) for i in epochs]
+        return _stretch(self.critic, block, epochs.start % BLOCK, rates, stop)
+
+    def state(self) -> dict:
+        return training_state(self.critic)
+
+    def restore(self, state: dict) -> None:
+        restore(self.critic, state)
 
 
 def _stretch(
@@ -154,15 +218,14 @@ def _figures(
     finite = (loss + tables[-1]).isfinite().all(-1)[done]
     if not finite.all():
         figures.non_finite = int(finite.int().argmin())
-    elif times and not _finite(critic):
+    elif times and not all_finite(critic.parameters(), critic.optimizer):
         figures.non_finite = len(times) - 1  # the last step's update
     return figures
 
 
-def _finite(critic: Critic) -> bool:
+def all_finite(parameters: Iterable[Tensor], adam: Adam) -> bool:
     """Whether weights and moments are numbers: an infinite moment stops its weight for good."""
-    adam = critic.optimizer
-    tensors = [*critic.parameters(), *adam.first, *adam.second]
+    tensors = [*parameters, *adam.first, *adam.second]
     return all(bool(tensor.isfinite().all()) for tensor in tensors)
 
 

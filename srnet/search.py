@@ -6,6 +6,7 @@ symdisc[search]`; Burlacu et al. 2020, "Operon C++") and PySR (Cranmer 2023).
 """
 
 import importlib
+import importlib.util
 import math
 import time
 from collections.abc import Iterator
@@ -93,6 +94,15 @@ def _checked_data(
     if np.ptp(y) == 0:
         raise InputError(f"y is {y[0]:g} on every row: there is nothing to search for")
     return x, y
+
+
+def installed(engine: str | None) -> bool:
+    """Whether an engine can be used here, without importing it.
+
+    >>> installed(None)
+    False
+    """
+    return engine is not None and importlib.util.find_spec(ENGINES[engine]) is not None
 
 
 def _installed(engine: str, module: str) -> ModuleType:

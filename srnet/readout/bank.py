@@ -86,10 +86,12 @@ class Bank:
 
     @cached_property
     def _of_variable(self) -> dict[int, ndarray]:
-        variables = np.array([s.variables[0] if len(s.variables) == 1 else -1 for s, _ in self.entries])
+        variables = np.array(
+            [s.variables[0] if len(s.variables) == 1 else -1 for s, _ in self.entries]
+        )
         return {v: np.flatnonzero(variables == v) for v in set(variables.tolist())}
 
-    def _term(self, *places: int) -> Term:
+    def _term(self, *places: int | np.integer) -> Term:
         chosen = [self.entries[place] for place in places]
         return Term(tuple(shape for shape, _ in chosen), tuple(c for _, c in chosen))
 

@@ -8,14 +8,36 @@ import numpy as np
 import sympy
 from jaxtyping import Float64
 from numpy import ndarray
+from scipy.stats import norm, qmc
 
-from srnet.readout.shapes import Shape
+from srnet.readout.shapes import ONE, Shape
 
+QUADRATICS = 64  # starts of a quadratic's coefficients
 POWERS = (1, 2, 3, 4)
 FREQUENCIES = np.arange(0.25, 6.01, 0.25)  # radians per standard deviation
 RATES = np.array([r for rate in np.arange(0.25, 2.01, 0.25) for r in (rate, -rate)])
 WIDTHS = np.array([0.25, 0.5, 1.0, 2.0])
 EXPONENTS = np.array([-1.0, -0.5, 0.25, 0.5, 1.5, 2.5])
+
+
+def wave_shapes(x: Float64[ndarray, "n d"]) -> list[Shape]:
+    """For each variable sin(q) and exp(q) of a quadratic q = c0 + c1 x + c2 x^2.
+
+    >>> [str(shape.expression) for shape in wave_shapes(np.random.rand(9, 1))]
+    ['sin(c0 + c1*x0 + c2*x0**2)', 'exp(c1*x0 + c2*x0**2)']
+    """
+    c = sympy.symbols("c0:3", real=True)
+    even = norm.ppf(qmc.Halton(3, scramble=False).random(QUADRATICS + 1)[1:])
+    shapes = []
+    for i, spread in enumerate(x.std(0)):
+        if spread == 0:
+            continue
+        v = sympy.Symbol(f"x{i}", real=True)
+        starts = even * np.array([1.0, 1 / spread, 0.5 / spread**2])
+        bent = c[1] * v + c[2] * v**2
+        shapes.append(Shape(sympy.sin(c[0] + bent), c, starts, cost=7))
+        shapes.append(Shape(sympy.exp(bent), c[1:], starts[:, 1:], cost=6))
+    return shapes
 
 
 def generic_shapes(x: Float64[ndarray, "n d"]) -> list[Shape]:
@@ -35,7 +57,7 @@ def _of_variable(index: int, values: Float64[ndarray, " n"]) -> list[Shape]:
     x, c = sympy.Symbol(f"x{index}", real=True), sympy.Symbol("c0", real=True)
     powers = [Shape(x**k) for k in POWERS]
 
-    def shape(expression, starts, low, high, limit=None, cost=2):
+    def shape(expression, starts, low, high, limit=ONE, cost=2):
         return Shape(expression, (c,), starts[:, None], (low, high), limit, cost)
 
     shapes = [

@@ -5,7 +5,7 @@ nonlinear coefficients are searched; their Jacobian is Kaufman's (1975), P d(ter
 the projection off the columns of the fit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float64
@@ -23,6 +23,7 @@ def basis(terms: Sequence[Term], x: Float64[ndarray, "n d"]) -> Float64[ndarray,
     return np.linalg.qr(columns / np.linalg.norm(columns, axis=0))[0]
 
 
+@np.errstate(all="ignore")  # what overflows is found not to be finite
 def linear_fit(
     terms: Sequence[Term], x: Float64[ndarray, "n d"], y: Float64[ndarray, " n"]
 ) -> Sum | None:
@@ -43,6 +44,7 @@ def linear_fit(
     return Sum(tuple(terms), float(weights[0]), weights[1:], misfit)
 
 
+@np.errstate(all="ignore")  # what overflows is found not to be finite
 def fit_added(
     q: Float64[ndarray, "n k"],
     residual: Float64[ndarray, " n"],
@@ -70,10 +72,11 @@ def fit_added(
         partials = np.stack([off(s) for s in term.moved(vector).slopes(x)], 1)
         return -weight * (partials - np.outer(column, column @ partials / (column @ column)))
 
-    vector = _search(lambda v: parts(v)[2], slopes, term.vector, steps)
+    vector = levenberg_marquardt(lambda v: parts(v)[2], slopes, term.vector, steps)
     return term.moved(vector), float(np.mean(parts(vector)[2] ** 2))
 
 
+@np.errstate(all="ignore")  # what overflows is found not to be finite
 def fit_all(
     terms: Sequence[Term], x: Float64[ndarray, "n d"], y: Float64[ndarray, " n"], steps: int = 25
 ) -> Sum | None:
@@ -95,19 +98,32 @@ def fit_all(
 
     def slopes(vector: ndarray) -> ndarray:
         q, weights, _ = parts(vector)
-        partials = [w * s for w, t in zip(weights[1:], at(vector), strict=True) for s in t.slopes(x)]
+        weighted = zip(weights[1:], at(vector), strict=True)
+        partials = [weight * slope for weight, term in weighted for slope in term.slopes(x)]
         jacobian = -np.stack(partials, 1)
         return jacobian - q @ (q.T @ jacobian)
 
     if not terms:
         return linear_fit([], x, y)
     start = np.concatenate([term.vector for term in terms])
-    vector = _search(lambda v: parts(v)[2], slopes, start, steps)
+    vector = levenberg_marquardt(lambda v: parts(v)[2], slopes, start, steps)
     return linear_fit(at(vector), x, y)
 
 
-def _search(residual, slopes, start: ndarray, steps: int) -> ndarray:
-    """Levenberg-Marquardt; the start itself where the way from it leaves the finite numbers."""
+def levenberg_marquardt(
+    residual: Callable[[ndarray], Float64[ndarray, " n"]],
+    slopes: Callable[[ndarray], Float64[ndarray, "n p"]],
+    start: Float64[ndarray, " p"],
+    steps: int,
+) -> Float64[ndarray, " p"]:
+    """Where the residual's square is least; the start where the way from it leaves the finite.
+
+    slopes is the residual's Jacobian, and steps how often the residual may be computed.
+
+    >>> found = levenberg_marquardt(lambda v: v**2 - 4, lambda v: np.diag(2 * v), np.ones(1), 20)
+    >>> found.round(6)
+    array([2.])
+    """
     if not len(start):
         return start
     with np.errstate(all="ignore"):

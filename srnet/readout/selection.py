@@ -23,12 +23,12 @@ PATIENCE = 2  # further terms without a better criterion, after which the search
 COST = 2.0  # of a node of a formula, in the units of the criterion
 
 
-def criterion(found: Sum, y: Float64[ndarray, " n"]) -> float:
+def criterion(found: Sum, y: Float64[ndarray, " n"], precision: float = EXACT) -> float:
     """BIC with a price on length, n log(misfit / var y) + size log n + COST * cost; less is better.
 
-    Source: Schwarz (1978). Misfits below EXACT^2 are taken as equal.
+    Source: Schwarz (1978). Misfits below precision^2 are taken as equal.
     """
-    relative = max(found.misfit / max(float(y.var()), 1e-300), EXACT**2)
+    relative = max(found.misfit / max(float(y.var()), 1e-300), precision**2)
     return len(y) * math.log(relative) + found.size * math.log(len(y)) + COST * found.cost
 
 
@@ -43,6 +43,7 @@ class Search:
     kinds: int = 12
     max_terms: int = 14
     deadline: float = math.inf  # of time.monotonic()
+    precision: float = EXACT  # of the target, relative to its deviation
 
     def run(self, start: Sequence[Term] = ()) -> list[Sum]:
         """The sums found, the best of each number of terms; the last step's exchanges included."""
@@ -54,21 +55,26 @@ class Search:
             if not states:
                 break
             for state in states:
-                _keep(best, state, self.y)
-            lead = min(criterion(state, self.y) for state in states)
+                self._keep(best, state)
+            lead = min(map(self.score, states))
             record, stale = (lead, 0) if lead < record else (record, stale + 1)
             if stale > PATIENCE or self._exact(states[0]) or time.monotonic() > self.deadline:
                 break
         if best:
-            for state in self._pruned(min(best.values(), key=self._score)):
-                _keep(best, state, self.y)
+            for state in self._pruned(min(best.values(), key=self.score)):
+                self._keep(best, state)
         return [best[count] for count in sorted(best)]
 
-    def _score(self, state: Sum) -> float:
-        return criterion(state, self.y)
+    def score(self, state: Sum) -> float:
+        return criterion(state, self.y, self.precision)
+
+    def _keep(self, best: dict[int, Sum], state: Sum) -> None:
+        count = len(state.terms)
+        if count not in best or self.score(state) < self.score(best[count]):
+            best[count] = state
 
     def _exact(self, state: Sum) -> bool:
-        return state.misfit <= EXACT**2 * self.y.var()
+        return bool(state.misfit <= self.precision**2 * self.y.var())
 
     def _step(self, states: Sequence[Sum]) -> list[Sum]:
         """The beam with one more term, its leader improved by exchanges."""
@@ -80,7 +86,7 @@ class Search:
                     grown[key] = misfit, terms
         rough = self._front(list(grown.values()), 2 * self.beam)
         polished = [found for _, terms in rough if (found := self._polished(terms))]
-        fitted = _distinct(sorted(polished, key=self._score))[: self.beam]
+        fitted = _distinct(sorted(polished, key=self.score))[: self.beam]
         if fitted and len(fitted[0].terms) > 1 and not self._exact(fitted[0]):
             fitted[0] = self._repieced(self._exchanged(fitted[0]))
         return fitted
@@ -139,13 +145,12 @@ class Search:
         """The sum after exchanges of one term for one or two, as long as they improve it."""
         place = 0
         while place < len(state.terms) and time.monotonic() < self.deadline:
-            if len(state.terms) > self.max_terms:
-                break
             rest = [term for i, term in enumerate(state.terms) if i != place]
             ones = self._regrown(rest, 3)
-            twos = [two for one in ones for two in self._regrown(one.terms, 2)]
-            better = min([*ones, *twos], key=self._score, default=state)
-            if self._score(better) < self._score(state) - COST:
+            room = len(state.terms) < self.max_terms
+            twos = [two for one in ones if room for two in self._regrown(one.terms, 2)]
+            better = min([*ones, *twos], key=self.score, default=state)
+            if self.score(better) < self.score(state) - COST:
                 state, place = better, 0
                 if self._exact(state):
                     break
@@ -175,11 +180,12 @@ class Search:
                 beam=2,
                 max_terms=len(places),
                 deadline=self.deadline,
+                precision=self.precision,
             )
             rest = [term for i, term in enumerate(state.terms) if i not in places]
             for found in inner.run():
                 whole = self._polished([*rest, *found.terms])
-                if whole is not None and self._score(whole) < self._score(state):
+                if whole is not None and self.score(whole) < self.score(state):
                     return self._repieced(whole)
         return state
 
@@ -196,8 +202,8 @@ class Search:
                 fit_all([t for j, t in enumerate(state.terms) if j != i], self.x, self.y, 50)
                 for i in range(len(state.terms))
             ]
-            best = min(filter(None, shorter), key=self._score, default=None)
-            if best is None or self._score(best) > self._score(state):
+            best = min(filter(None, shorter), key=self.score, default=None)
+            if best is None or self.score(best) > self.score(state):
                 break
             state = fit_all(best.terms, self.x, self.y, 200) or best
             yield state
@@ -209,9 +215,3 @@ def _signature(terms: Sequence[Term]) -> object:
 
 def _distinct(states: Sequence[Sum]) -> list[Sum]:
     return list({_signature(state.terms): state for state in reversed(states)}.values())[::-1]
-
-
-def _keep(best: dict[int, Sum], state: Sum, y: ndarray) -> None:
-    count = len(state.terms)
-    if count not in best or criterion(state, y) < criterion(best[count], y):
-        best[count] = state

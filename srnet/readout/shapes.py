@@ -19,6 +19,7 @@ from sdnet.formula import derivatives, to_torch
 from sdnet.template import Template
 
 STARTS = 64  # draws of a library shape's coefficients, from which a fit begins
+LIKELY = (0.02, 4.0)  # sizes of a coefficient that N(0,1) and U(0,1) make likely
 COEFFICIENTS = ("N", "U", "c")  # the names' first letters: N(0,1), U(0,1), or of no stated law
 
 
@@ -30,9 +31,9 @@ class Shape:
         expression: in x0, x1, ... and the coefficients.
         coefficients: the symbols c of which s is not linear, p of them.
         starts: values of c that a fit begins from, (m, p).
-        bounds: of |c|, for a shape of one coefficient: beyond them it is no longer itself (sin(c x)
-            with a tiny c is a line); None has no bounds.
-        limit: the simpler shape that it becomes below its bounds; None is a constant.
+        bounds: of |c|, each coefficient's: beyond them the shape is no longer itself (sin(c x) with
+            a tiny c is a line); None has no bounds.
+        limit: the simpler shape that it becomes below its bounds; None: it may not go there.
         cost: how much it adds to the length of a formula.
 
     >>> x0, c0 = sympy.symbols("x0 c0", real=True)
@@ -94,11 +95,15 @@ class Shape:
         return to_torch(partials, [*self.symbols, *self.coefficients])
 
     def _arguments(self, x: ndarray, c: ndarray) -> list[torch.Tensor]:
-        columns = [torch.from_numpy(x[:, i])[None] for i in self.variables]
+        # A copy, since torch takes no read-only and no reversed arrays.
+        columns = [torch.from_numpy(x[:, i].copy())[None] for i in self.variables]
         c = torch.as_tensor(c)
         if not self.size:
             return columns
         return [*(column.expand(len(c), -1) for column in columns), *c.T.unsqueeze(-1)]
+
+
+ONE = Shape(sympy.Integer(1))  # what cos(c x) and exp(c x) become
 
 
 def library_shapes(templates: Sequence[Template]) -> list[Shape]:
@@ -119,7 +124,7 @@ def library_shapes(templates: Sequence[Template]) -> list[Shape]:
             continue
         symbols = sorted((s for s in expression.free_symbols if _drawn(s)), key=str)
         shapes[expression] = Shape(
-            expression, tuple(symbols), _starts(symbols), cost=1 + len(symbols)
+            expression, tuple(symbols), _starts(symbols), LIKELY, cost=1 + len(symbols)
         )
     return list(shapes.values())
 
@@ -129,7 +134,7 @@ def _drawn(symbol: sympy.Symbol) -> bool:
 
 
 def _without_scale(expression: sympy.Expr) -> sympy.Expr | None:
-    """The expression without terms, then without factors, that no input enters; None: a constant."""
+    """Without the terms, then the factors, that no input enters; None for a constant."""
     inputs = {symbol for symbol in expression.free_symbols if not _drawn(symbol)}
     if not inputs:
         return None

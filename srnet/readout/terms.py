@@ -7,7 +7,7 @@ import sympy
 from jaxtyping import Float64
 from numpy import ndarray
 
-from srnet.readout.shapes import Shape
+from srnet.readout.shapes import ONE, Shape
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class Term:
         """With every shape that left its bounds below replaced by its limit; None: a constant."""
         shapes, coefficients = [], []
         for shape, c in zip(self.shapes, self.coefficients, strict=True):
-            if shape.bounds is not None and abs(c[0]) < shape.bounds[0]:
-                if shape.limit is None:
+            if shape.limit is not None and abs(c[0]) < shape.bounds[0]:
+                if shape.limit is ONE:
                     continue
                 shape, c = shape.limit, np.zeros(0)
             shapes.append(shape)
@@ -86,9 +86,13 @@ class Term:
 
     @property
     def within(self) -> bool:
-        """Whether no coefficient is beyond its upper bound."""
+        """Whether no coefficient is beyond its bounds."""
         parts = zip(self.shapes, self.coefficients, strict=True)
-        return all(shape.bounds is None or abs(c[0]) <= shape.bounds[1] for shape, c in parts)
+        return all(
+            shape.bounds is None
+            or (bool(np.all(shape.bounds[0] <= abs(c))) and bool(np.all(abs(c) <= shape.bounds[1])))
+            for shape, c in parts
+        )
 
 
 @dataclass(frozen=True)

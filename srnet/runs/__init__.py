@@ -12,6 +12,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "assembly": ["load_critic"],
         "compare": ["compare_critics"],
         "critic": ["train_critic"],
+        "generator": ["train_generator"],
+        "generators": ["load_generator"],
         "listing": ["list_runs"],
         "states": ["load_state"],
     },

@@ -1,4 +1,7 @@
-"""From a config and the points of a table to a critic, and from a state back to it."""
+"""From a config and the points of a table to a critic, and from a state back to it.
+
+Of generators the same is `srnet.runs.generators`' subject.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +12,7 @@ from torch import Tensor
 from sdnet.critic import Critic, CSDNet, SDNet
 from sdnet.errors import InputError
 from srnet.runs.config import CriticConfig
+from srnet.runs.generator_config import GeneratorConfig
 from srnet.runs.states import load_state
 from srnet.runs.values import build, merge, to_plain
 
@@ -20,8 +24,7 @@ def fitted(config: CriticConfig, points: Tensor) -> CriticConfig:
         InputError: a size that was given is another one.
     """
     count, variables = points.shape
-    channels = 1 + variables * len(config.ext)
-    embedded = bool(config.ext) and config.ext_type == "embed"
+    emb_size = embedding_size(config, variables)
     sizes = {
         "batch_size": (config.batch_size, count, "points (rows of the table)"),
         "arch.in_size": (config.arch.in_size, variables, "variables (columns of the table)"),
@@ -29,20 +32,31 @@ def fitted(config: CriticConfig, points: Tensor) -> CriticConfig:
     for name, (given, found, what) in sizes.items():
         if given not in (None, found):
             raise InputError(f"{name} is {given}, but the data has {found} {what}")
-    if config.disc.emb_size not in (None, channels if embedded else None):
-        seen = f"{channels} channels a point" if embedded else "no embedding"
-        raise InputError(
-            f"disc.emb_size is {config.disc.emb_size}, but ext {list(config.ext)} with ext_type "
-            f"{config.ext_type!r} gives {seen}"
-        )
     if config.disc.conv_arch is not None:
         _check_grid(points)
     found = {
         "batch_size": count,
         "arch.in_size": variables,
-        "disc.emb_size": channels if embedded else None,
+        "disc.emb_size": emb_size,
     }
     return build(CriticConfig, merge(to_plain(config), found), "hyperparams")
+
+
+def embedding_size(config: CriticConfig | GeneratorConfig, variables: int) -> int | None:
+    """Channels of a point for the critic's embedding, which follow from `ext`; None without one.
+
+    Raises:
+        InputError: `disc.emb_size` is given, and is another one.
+    """
+    channels = 1 + variables * len(config.ext)
+    found = channels if config.ext and config.ext_type == "embed" else None
+    if config.disc.emb_size not in (None, found):
+        seen = f"{channels} channels a point" if found else "no embedding"
+        raise InputError(
+            f"disc.emb_size is {config.disc.emb_size}, but ext {list(config.ext)} with ext_type "
+            f"{config.ext_type!r} gives {seen}"
+        )
+    return found
 
 
 def _check_grid(points: Tensor) -> None:
@@ -55,12 +69,12 @@ def _check_grid(points: Tensor) -> None:
         )
 
 
-def critic_args(config: CriticConfig, count: int, variables: int) -> dict:
+def critic_args(config: CriticConfig | GeneratorConfig, count: int, variables: int) -> dict:
     """What the critic of a config is built from, for (n, d) points: plain, for the state."""
     disc = to_plain(config.disc)
     stacked = bool(config.ext) and config.ext_type == "stack"
     size = count * (1 + variables * len(config.ext)) if stacked else count
-    dense = not disc["conv_arch"]
+    dense = not disc.get("conv_arch")
     kept = [name for name in disc if name != "schedule"]
     if dense:
         kept = [name for name in kept if name not in ("conv_arch", "kernel_size")]
@@ -88,6 +102,8 @@ def critic_of(state: Mapping, where: str = "state") -> Critic:
     Raises:
         InputError: not the state of a critic, or its weights and sizes don't fit each other.
     """
+    if str(state.get("format")).startswith("generator"):
+        raise InputError(f"{where}: holds generators, not a critic; load_generator reads it")
     try:
         critic = make_critic(state["critic_args"], torch.Generator())  # not torch's default one
         critic.load_state_dict(state["critic"])

@@ -20,6 +20,7 @@ from srnet.runs.config import (
     Switch,
     Text,
 )
+from srnet.runs.generator_config import GeneratorRun
 
 
 class DataSettings(Settings):
@@ -71,13 +72,35 @@ def critic(words: Sequence[str]) -> int:
         CriticRun, words, "symdisc critic", "Train a critic against untrained generators."
     )
     from srnet.runs.launch import run_critic
-    from srnet.runs.listing import as_table, row_of
+    from srnet.runs.listing import row_of
+    from srnet.texttable import as_table
 
     path = run_critic(settings)
     row = row_of(path)
     print(as_table([row]))
     print(f"state: {path}")
     return 2 if row["ended"].startswith("non-finite") else 0
+
+
+def fit(words: Sequence[str]) -> int:
+    """`symdisc fit [--config FILE] [--KEY VALUE ...]`; 2 if training became non-finite."""
+    settings = parse_args(
+        GeneratorRun, words, "symdisc fit", "Train generators against critics on a table."
+    )
+    from srnet.runs.launch import run_generator
+    from srnet.runs.states import load_state
+    from srnet.texttable import as_table
+
+    path = run_generator(settings)
+    state = load_state(path)
+    print(as_table(state["members"]))
+    rows, inside = state["validation"].values()
+    print(
+        f"on {rows} validation rows, and on the {inside} of them inside the range of the training "
+        "rows, by which the member is chosen"
+    )
+    print(f"{state['ended']} after {len(state['times'])} epochs; state: {path}")
+    return 2 if state["ended"].startswith("non-finite") else 0
 
 
 def compare(words: Sequence[str]) -> None:
@@ -92,7 +115,7 @@ def compare(words: Sequence[str]) -> None:
     from srnet.runs import compare as study
     from srnet.runs import figures
     from srnet.runs.launch import load_sources
-    from srnet.runs.listing import as_table
+    from srnet.texttable import as_table
 
     train, lib = load_sources(settings)
     chosen = study.STUDY
@@ -118,11 +141,14 @@ def runs(words: Sequence[str]) -> None:
     """`symdisc runs [FOLDER]`"""
     folders, flags = _split(words)
     parse_args(Settings, flags, "symdisc runs [FOLDER]", "List the states of a folder (models).")
-    from srnet.runs.listing import as_table, list_runs
+    from srnet.runs.listing import list_runs
+    from srnet.texttable import as_table
 
     for folder in folders or ["models"]:
         rows = list_runs(folder)
-        print(as_table([row for row in rows if "problem" not in row]) or f"{folder}: no states")
+        kinds = dict.fromkeys(tuple(row) for row in rows if "problem" not in row)
+        tables = [as_table([row for row in rows if tuple(row) == kind]) for kind in kinds]
+        print("\n\n".join(tables) or f"{folder}: no states")
         for row in rows:
             if "problem" in row:
                 print(row["problem"])
@@ -155,6 +181,9 @@ def plot(words: Sequence[str]) -> None:
     if len(set(names.values())) < len(names):  # of two folders
         names = {path: path for path in paths}
     states = {name: load_state(path) for path, name in names.items()}
+    for path, name in names.items():
+        if "generator_args" in states[name]:
+            raise InputError(f"{path}: holds generators; symdisc plot {kind} is of critics")
     if kind == "learning":
         figure = figures.learning(states, settings.smooth, settings.figure)
     else:

@@ -87,6 +87,8 @@ _Convolutions = Annotated[tuple[_Size | Literal["M"], ...], Field(min_length=1)]
 Switch = Annotated[bool, _says("true or false")]
 Text = Annotated[str, _says("text")]
 Count = Annotated[_Size, _says("a whole number >= 1")]
+Whole = Annotated[_Depth, _says("a whole number >= 0")]
+Decay = Annotated[_Share, _says("a number in [0, 1)")]
 FilePath = Annotated[Path, _says("a path")]
 OptionalText = Annotated[str | None, _says("text or none")]
 OptionalCount = Annotated[_Size | None, _says("a whole number >= 1, or none")]
@@ -147,14 +149,12 @@ class Arch(Settings):
     lat_size: Count = Field(5, description="latent units")
 
 
-class Disc(Settings):
-    """The critic, and how it is trained."""
+class DenseDisc(Settings):
+    """A critic of dense layers, and how it is trained."""
 
     hid_num: Depths = Field(2, description="hidden layers, or a pair (embedding, critic)")
     hid_size: Sizes = Field(64, description="units of a hidden layer, or a pair as in hid_num")
     emb_size: OptionalCount = Field(None, description="embedding size; None: follows from ext")
-    conv_arch: ConvArch = Field(None, description="channels, M: pooling by 2; None: dense")
-    kernel_size: OddCount = Field(3, description="points a convolution sees (odd)")
     lr: Positive = Field(1e-4, description="Adam's learning rate")
     wd: NonNegative = Field(1e-4, description="Adam's weight decay")
     betas: Betas = Field((0.9, 0.999), description="Adam's decay of the two moments")
@@ -162,6 +162,13 @@ class Disc(Settings):
     gp: NonNegative = Field(1e-5, description="weight of the gradient penalty")
     loss_fun: Objective = Field("bce", description="objective")
     schedule: Schedule = Field("constant", description="the learning rate's; cosine: to 0")
+
+
+class Disc(DenseDisc):
+    """A critic of any kind, and how it is trained."""
+
+    conv_arch: ConvArch = Field(None, description="channels, M: pooling by 2; None: dense")
+    kernel_size: OddCount = Field(3, description="points a convolution sees (odd)")
 
 
 class CriticConfig(Settings):
@@ -187,8 +194,8 @@ class Sources(Settings):
     iter_sample: Switch = Field(False, description="new library draws for each step of an epoch")
 
 
-class CriticRun(CriticConfig, Sources):
-    """A critic's training with its data, its seed and its place on disk."""
+class Place(Settings):
+    """Where a run is kept, and what is the same for runs of every kind."""
 
     name: FileName = Field(None, description="name of the state without .pt; None: chosen")
     out: FilePath = Field(Path("models"), description="folder of the states")
@@ -197,3 +204,7 @@ class CriticRun(CriticConfig, Sources):
     checkpoint_every: Count = Field(100, description="epochs between two states on disk")
     project: OptionalText = Field(None, description="W&B project; None: no tracking")
     device: Device = Field("cpu", description="cpu, cuda or cuda:N")
+
+
+class CriticRun(CriticConfig, Sources, Place):
+    """A critic's training with its data, its seed and its place on disk."""

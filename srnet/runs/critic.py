@@ -1,27 +1,33 @@
 """A critic run: from hyperparameters, a table and a library to a state."""
 
-import contextlib
-import logging
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from sdnet import training
 from sdnet.critic import Critic
-from sdnet.errors import InputError
 from sdnet.library import SDData
 from sdnet.mlp import check_whole
 from sdnet.objective import evaluate
 from srnet.runs.assembly import critic_args, fitted, make_critic
 from srnet.runs.config import CriticConfig
 from srnet.runs.curves import CurveSource, random_stream
+from srnet.runs.running import (
+    continued,
+    follow,
+    library_record,
+    on_cpu,
+    one_thread,
+    put_back,
+    table,
+)
 from srnet.runs.states import check_writable, save_state
 from srnet.runs.stopping import Stopping
 from srnet.runs.tracking import Tracker
-from srnet.runs.values import build, flatten, to_plain
+from srnet.runs.values import build, to_plain
 from srnet.tables import SRData
 
 FRESH = 2000
@@ -29,8 +35,6 @@ FRESH = 2000
 
 SCORED_AT_ONCE = 100
 """Curves scored together in an evaluation, to bound memory."""
-
-log = logging.getLogger("symdisc")
 
 
 def train_critic(
@@ -82,7 +86,7 @@ def train_critic(
     """
     check_whole("seed", seed, 0)
     check_whole("checkpoint_every", checkpoint_every, 1)
-    points = _points(train, device)
+    points = table("train.in_data", train.in_data, "(n, d) of the points", device)
     config = fitted(build(CriticConfig, hyperparams, "hyperparams"), points)
     lib.check(points, with_partials="grad" in config.ext)
     record = {
@@ -90,20 +94,16 @@ def train_critic(
         "hyperparams": to_plain(config),
         "critic_args": critic_args(config, *points.shape),
         "points": points.cpu(),
-        "library": {
-            "lines": list(lib.lines),
-            "in_var": lib.in_var.partition("[")[0],  # its columns are in the points
-            "shuffle": lib.shuffle,
-            "iter_sample": lib.iter_sample,
-        },
+        "library": library_record(lib),
         "seed": seed,
         "history": {"acc": [], "loss": [], "penalty": []},
         "times": [],
     }
     critic = make_critic(record["critic_args"], random_stream(seed, "critic")).to(device)
     if state is not None:
-        record |= continued(state, record)
-        _restore(critic, state)
+        fixed = config.disc.schedule != "constant"
+        record |= continued(state, record, "optimizer", ["points"], fixed)
+        put_back(partial(training.restore, critic), state)
     source = CurveSource(config, points, lib, seed)
     source.fake(1, random_stream(seed, "trial"))  # tells of a mask that doesn't fit the latents
     if path is not None:
@@ -114,8 +114,8 @@ def train_critic(
             if tracker is not None:
                 tracker.log(figures, done)
             if path is not None and done % checkpoint_every == 0:
-                save_state(path, {**record, **_on_cpu(training.training_state(critic))})
-        record |= _on_cpu(training.training_state(critic))
+                save_state(path, {**record, **on_cpu(training.training_state(critic))})
+        record |= on_cpu(training.training_state(critic))
         if path is not None:
             save_state(path, record)  # whatever happens to the evaluation
         record["fresh"] = fresh_figures(critic, source)
@@ -124,30 +124,6 @@ def train_critic(
     if tracker is not None:
         tracker.finish(record["fresh"])
     return record
-
-
-def _points(train: SRData, device: str) -> Tensor:
-    """The points (n, d) to train at, on the device."""
-    if device != "cpu" and not torch.cuda.is_available():
-        raise InputError(f"device is {device!r}, but torch sees no GPU here; use cpu")
-    table = train.in_data
-    if table is None:
-        raise InputError("train has no in_data; expected the table (n, d) of the points")
-    points = table.to(device=device, dtype=torch.get_default_dtype())
-    if points.dim() != 2 or not points.numel() or not points.isfinite().all():
-        raise InputError(
-            f"train.in_data has shape {tuple(points.shape)} and "
-            f"{int((~points.isfinite()).sum())} values that aren't finite; expected finite (n, d)"
-        )
-    return points
-
-
-def _restore(critic: Critic, state: Mapping) -> None:
-    try:
-        training.restore(critic, dict(state))
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"the state's weights don't fit its settings ({reason})") from None
 
 
 def _epochs(
@@ -159,73 +135,25 @@ def _epochs(
     progress: bool,
 ) -> Iterator[int]:
     """Train, keep the record, and say after each stretch how many epochs are done."""
-    done = len(record["times"])
-    record["ended"] = "running"
-    bar = tqdm(total=config.epochs, initial=done, unit="epoch", disable=None if progress else True)
-    with bar, Stopping(config.runtime) as stop:
-        stretches = training.train(
+
+    def train(stop: Stopping) -> Iterator[training.Figures]:
+        return training.train(
             critic,
             source.block,
             config.epochs,
-            start=done,
+            start=len(record["times"]),
             schedule=config.disc.schedule,
             pause=checkpoint_every,
             stop=stop,
         )
-        try:
-            for figures in stretches:
-                for name, row in record["history"].items():
-                    row.extend(getattr(figures, name))
-                record["times"].extend(figures.times)
-                bar.update(len(figures.times))
-                if figures.times:
-                    bar.set_postfix(acc=f"{figures.acc[-1]:.3f}", refresh=False)
-                yield len(record["times"])
-            finished = len(record["times"]) >= config.epochs
-            record["ended"] = "finished" if finished else str(stop.reason)
-        except InputError as error:  # of a rare draw that is not finite: the epochs so far count
-            record["ended"] = f"non-finite draw after epoch {len(record['times'])}"
-            log.warning("%s; the state before it is kept", error)
-        except training.NonFiniteError as error:
-            record["ended"] = f"non-finite in epoch {error.epoch + 1}"
-            log.warning("%s; the state before it is kept; a smaller disc.lr helps", error)
 
+    def keep(figures: training.Figures) -> dict[str, float]:
+        for name, row in record["history"].items():
+            row.extend(getattr(figures, name))
+        return {"acc": figures.acc[-1]} if figures.acc else {}
 
-def continued(state: Mapping, record: Mapping) -> dict:
-    """What a resumed run takes over: history and times.
-
-    Raises:
-        InputError: the state is of another run, or can't be resumed.
-    """
-    missing = {"optimizer", "points", "library", "seed"} - state.keys()
-    if missing:
-        raise InputError(
-            f"the state has no {', '.join(sorted(missing))} (as those of the older form): it can "
-            "be used, but not gone on with"
-        )
-    settings = [
-        flatten({name: run[name] for name in ("seed", "library", "hyperparams")})
-        for run in (state, record)
-    ]
-    may_change = {"hyperparams.runtime"}
-    if record["hyperparams"]["disc"]["schedule"] == "constant":
-        may_change.add("hyperparams.epochs")
-    for name in sorted(settings[1].keys() - may_change):
-        before, now = settings[0].get(name), settings[1][name]
-        if before != now:
-            cosine = "; a cosine schedule is of so many epochs" * name.endswith(".epochs")
-            raise InputError(
-                f"{name.removeprefix('hyperparams.')} was {before} and is now {now}{cosine}: this "
-                "is not the run to go on with"
-            )
-    before, now = state["points"], record["points"]
-    if before.dtype != now.dtype or not torch.equal(before, now):
-        raise InputError("the points are others now: this is not the run to go on with")
-    done, epochs = len(state["times"]), record["hyperparams"]["epochs"]
-    if done > epochs:
-        raise InputError(f"epochs is {epochs}, but the state has {done} of them behind it already")
-    history = {name: list(row) for name, row in state["history"].items()}
-    return {"history": history, "times": list(state["times"])}
+    advice = "a smaller disc.lr helps"
+    return follow(train, record, keep, advice=advice, progress=progress)
 
 
 @torch.no_grad()
@@ -241,23 +169,3 @@ def fresh_figures(critic: Critic, source: CurveSource) -> dict[str, float]:
         for name in ("fresh", "held out")
     )
     return evaluate(*fresh, held_out=held_out)
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Small products gain nothing from threads: processes use the cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _on_cpu(tree: object) -> object:
-    """The same containers with every tensor on the CPU."""
-    if isinstance(tree, Tensor):
-        return tree.cpu()
-    if isinstance(tree, dict):
-        return {key: _on_cpu(value) for key, value in tree.items()}
-    return [_on_cpu(value) for value in tree] if isinstance(tree, list | tuple) else tree

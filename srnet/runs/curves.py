@@ -1,4 +1,4 @@
-"""The two sides of a critic run: library draws and the curves of untrained generators.
+"""Where the curves of a run come from: library draws, and untrained generators as the fakes.
 
 Everything random follows from the run's seed and the place it is used at (a stream's name, a
 block's number), never from what was drawn before: a resumed run draws what an undisturbed one
@@ -6,17 +6,23 @@ would have drawn.
 """
 
 import zlib
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sdnet.extension import extend
+from sdnet.extension import seen
 from sdnet.library import SDData
 from sdnet.mlp import pair
 from sdnet.training import BLOCK, Curves
 from srnet.cells import latent_curves, make_cell
 from srnet.runs.config import CriticConfig
+from srnet.runs.generator_config import GeneratorConfig
+from srnet.training import Block
+
+LIKENESS = 64
+"""Library curves that the penalty e3 compares each latent with."""
 
 GENERATORS_AT_ONCE = 50
 """How many untrained generators of an evaluation are drawn together, to bound memory."""
@@ -39,11 +45,17 @@ class CurveSource:
     Args:
         config: `arch` of the generators, `ext`, `ext_type`, and `disc.iters`.
         points: x (n, d), on the device to train on.
-        library: what is real.
+        library: what is real; None where no real curves are asked for.
         seed: of the run.
     """
 
-    def __init__(self, config: CriticConfig, points: Tensor, library: SDData, seed: int):
+    def __init__(
+        self,
+        config: CriticConfig | GeneratorConfig,
+        points: Tensor,
+        library: SDData | None,
+        seed: int,
+    ):
         self.config, self.points, self.library, self.seed = config, points, library, seed
 
     def block(self, index: int) -> Curves:
@@ -97,9 +109,65 @@ class CurveSource:
         )
 
     def _extended(self, values: Tensor, slopes: Tensor | None) -> Tensor:
-        channels = {"input": self.points, "grad": slopes}
-        if not self.config.ext:
-            return values
-        return extend(
-            values, *[channels[name] for name in self.config.ext], ext_type=self.config.ext_type
-        )
+        return seen(values, self.points, slopes, self.config.ext, self.config.ext_type)
+
+
+class MemberSource:
+    """What each block trains E generators on besides their table, each by a seed of its own.
+
+    Args:
+        config: of the run. points: of the curves, (n, d). rows: of the table. seed: of member 0.
+        library: what is real; None where nothing needs it.
+    """
+
+    def __init__(
+        self,
+        config: GeneratorConfig,
+        points: Tensor,
+        rows: int,
+        library: SDData | None,
+        seed: int,
+    ):
+        self.config, self.rows = config, rows
+        seeds = range(seed, seed + config.restarts)
+        self.members = [CurveSource(config, points, library, seed) for seed in seeds]
+
+    def block(self, index: int) -> Block:
+        """What epochs BLOCK * index to BLOCK * (index + 1) train on."""
+        config, count, iters = self.config, self.config.arch.lat_size, self.config.disc.iters
+        parts = {}
+        if config.sd and iters:
+            draws = iters if self.members[0].library.iter_sample else 1
+            parts["real"] = self._stacked(
+                lambda one, stream: one.real(count, BLOCK * draws, stream), "library", index, dim=1
+            ).unflatten(0, (BLOCK, draws))
+        if config.sd and iters and config.disc.gp:
+            parts["epsilon"] = self._stacked(
+                lambda one, stream: torch.rand(BLOCK, iters, count, 1, generator=stream),
+                *("epsilon", index),
+                dim=2,
+            )
+        if config.e3:
+            parts["draws"] = self._stacked(
+                lambda one, stream: one.library.values(LIKENESS, one.points, generator=stream)[0],
+                *("likeness", index),
+                dim=0,
+            )
+        if config.batch_size is not None and config.shuffle_rows:
+            parts["order"] = self._stacked(
+                lambda one, stream: torch.rand(BLOCK, self.rows, generator=stream).argsort(-1),
+                *("rows", index),
+                dim=1,
+            )
+        return Block(**parts)
+
+    def _stacked(
+        self,
+        draw: Callable[[CurveSource, torch.Generator], Tensor],
+        name: str,
+        index: int,
+        dim: int,
+    ) -> Tensor:
+        """The draws of all members, each from its own stream, on the points' device."""
+        drawn = [draw(one, random_stream(one.seed, name, index)) for one in self.members]
+        return torch.stack(drawn, dim).to(self.members[0].points.device)

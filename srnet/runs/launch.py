@@ -6,6 +6,8 @@ from sdnet.errors import InputError
 from sdnet.library import SDData
 from srnet.runs.config import CriticConfig, CriticRun, Sources
 from srnet.runs.critic import train_critic
+from srnet.runs.generator import train_generator
+from srnet.runs.generator_config import GeneratorConfig, GeneratorRun
 from srnet.runs.states import load_state
 from srnet.runs.tracking import track
 from srnet.runs.values import to_plain
@@ -42,6 +44,48 @@ def run_critic(settings: CriticRun) -> Path:
     return path
 
 
+def run_generator(settings: GeneratorRun) -> Path:
+    """Train generators as `symdisc fit` does; the path of their state.
+
+    Raises:
+        InputError: settings, data and library that can't be used; a state of this name is there
+            and `resume` is off, or is of another run.
+    """
+    path = settings.out / f"{settings.name or generators_name(settings)}.pt"
+    state = _earlier(path, settings.resume)
+    train, val = (
+        SRData(
+            settings.data,
+            settings.in_var,
+            settings.lat_var,
+            settings.target_var,
+            rows=None if rows == "all" else rows,
+        )
+        for rows in (settings.rows, settings.val_rows)
+    )
+    lib = SDData(settings.library, settings.in_var, settings.shuffle, settings.iter_sample)
+    keys = GeneratorConfig.model_fields
+    hyperparams = {key: value for key, value in to_plain(settings).items() if key in keys}
+    tracker = track(settings.project, path.stem, to_plain(settings))
+    try:
+        train_generator(
+            hyperparams,
+            train,
+            val,
+            lib,
+            settings.seed,
+            critic=None if settings.critic is None else load_state(settings.critic),
+            state=state,
+            path=path,
+            checkpoint_every=settings.checkpoint_every,
+            tracker=tracker,
+            device=settings.device,
+        )
+    finally:
+        tracker.finish({})
+    return path
+
+
 def load_sources(settings: Sources) -> tuple[SRData, SDData]:
     """The table and the library that the settings name."""
     rows = None if settings.rows == "all" else settings.rows
@@ -57,6 +101,17 @@ def default_name(settings: CriticRun) -> str:
     """
     sees = [*settings.ext, settings.ext_type] if settings.ext else ["plain"]
     return "-".join([settings.library.stem, *sees, f"seed{settings.seed}"])
+
+
+def generators_name(settings: GeneratorRun) -> str:
+    """Target, library, what the critic sees, and seed.
+
+    >>> generators_name(GeneratorRun(seed=3))
+    'F07-F07_v2-plain-seed3'
+    """
+    target = settings.target_var.partition("[")[0]
+    sees = [*settings.ext, settings.ext_type] if settings.ext else ["plain"]
+    return "-".join([target, settings.library.stem, *sees, f"seed{settings.seed}"])
 
 
 def _earlier(path: Path, resume: bool) -> dict | None:

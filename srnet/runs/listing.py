@@ -1,18 +1,20 @@
 """What stands in a folder of states, as rows of a table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from sdnet.errors import InputError
 from sdnet.mlp import pair
+from srnet.runs.measuring import SHOWN
 from srnet.runs.states import load_state
 
 
 def list_runs(folder: str | Path) -> list[dict]:
     """A row for each state in a folder, by name; a file that can't be read has its `problem`.
 
-    Rows hold name, what the critic sees, its hidden layers, objective, rate, seed, epochs (done
-    and asked for), fresh accuracies where there are any, seconds of training, and how it ended.
+    A critic's row holds name, what it sees, its hidden layers, objective, rate, seed, epochs (done
+    and asked for), fresh accuracies where there are any, seconds of training, and how it ended;
+    that of generators what they are, and the figures of the best one.
 
     Raises:
         InputError: there is no such folder.
@@ -27,32 +29,59 @@ def row_of(path: Path) -> dict:
     """The row of one state, or its `problem`."""
     try:
         state = load_state(path)
-        hyperparams, args = state["hyperparams"], state["critic_args"]
-        fresh = state.get("fresh", {})
-        ext = hyperparams.get("ext") or ["values"]
-        seen = "+".join([ext] if isinstance(ext, str) else ext)
-        if seen != "values":
-            seen += f" {hyperparams.get('ext_type', '')}"
-        done = len(state["history"].get("acc", []))
-        return {
-            "name": path.stem,
-            "sees": seen,
-            "hidden": _layers(args),
-            "objective": args.get("loss_fun", "bce"),
-            "lr": args.get("lr"),
-            "seed": state.get("seed"),
-            "epochs": f"{done}/{hyperparams.get('epochs', '?')}",
-            "acc": fresh.get("acc"),
-            "calibrated": fresh.get("acc_calibrated"),
-            "auroc": fresh.get("auroc"),
-            "seconds": sum(state["times"]),
-            "ended": state.get("ended", ""),
-        }
+        return (_row_of_generators if "generator_args" in state else _row_of_critic)(path, state)
     except InputError as error:
         told = str(error)
         return {"name": path.stem, "problem": told if str(path) in told else f"{path}: {told}"}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        return {"name": path.stem, "problem": f"{path}: not the state of a critic ({error!r})"}
+        return {"name": path.stem, "problem": f"{path}: not a state that can be listed ({error!r})"}
+
+
+def _row_of_critic(path: Path, state: Mapping) -> dict:
+    hyperparams, args = state["hyperparams"], state["critic_args"]
+    fresh = state.get("fresh", {})
+    done = len(state["history"].get("acc", []))
+    return {
+        "name": path.stem,
+        "sees": _sees(hyperparams),
+        "hidden": _layers(args),
+        "objective": args.get("loss_fun", "bce"),
+        "lr": args.get("lr"),
+        "seed": state.get("seed"),
+        "epochs": f"{done}/{hyperparams.get('epochs', '?')}",
+        "acc": fresh.get("acc"),
+        "calibrated": fresh.get("acc_calibrated"),
+        "auroc": fresh.get("auroc"),
+        "seconds": sum(state["times"]),
+        "ended": state.get("ended", ""),
+    }
+
+
+def _row_of_generators(path: Path, state: Mapping) -> dict:
+    hyperparams, args = state["hyperparams"], state["generator_args"]
+    best = state["members"][state["best"]] if "best" in state else {}
+    kind, num, size = (pair(name, args[name])[0] for name in ("hid_type", "hid_num", "hid_size"))
+    return {
+        "name": path.stem,
+        "generators": hyperparams["restarts"],
+        "latents": f"{args['lat_size']} {kind} {num} x {size}",
+        "sees": _sees(hyperparams) if hyperparams["sd"] else None,
+        "sd": hyperparams["sd"],
+        "lr": hyperparams["lr"],
+        "seed": state.get("seed"),
+        "epochs": f"{len(state['times'])}/{hyperparams['epochs']}",
+        "best": best.get("member"),
+        **{name: best.get(name) for name in SHOWN},
+        "seconds": sum(state["times"]),
+        "ended": state["ended"],
+    }
+
+
+def _sees(hyperparams: Mapping) -> str:
+    """What a critic sees: "values", or "input+grad embed"."""
+    ext = hyperparams.get("ext") or ["values"]
+    seen = "+".join([ext] if isinstance(ext, str) else ext)
+    return seen if seen == "values" else f"{seen} {hyperparams.get('ext_type', '')}"
 
 
 def _layers(args: Mapping) -> str:
@@ -60,25 +89,3 @@ def _layers(args: Mapping) -> str:
     nums, sizes = (pair(name, args[name]) for name in ("hid_num", "hid_size"))
     networks = [f"{num} x {size}" for num, size in zip(nums, sizes, strict=True)]
     return " | ".join(networks[args.get("emb_size") is None :])
-
-
-def as_table(rows: Sequence[Mapping]) -> str:
-    """Rows of equal keys as aligned text; numbers to four digits, None as a dash.
-
-    >>> print(as_table([{"name": "a", "acc": 0.5}, {"name": "bb", "acc": None}]))
-    name  acc
-    a     0.5
-    bb    -
-    """
-    if not rows:
-        return ""
-    cells = [list(rows[0])] + [[_text(value) for value in row.values()] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = ("  ".join(map(str.ljust, row, widths)) for row in cells)
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -8,9 +8,10 @@ from sdnet.errors import InputError
 from sdnet.library import SDData
 from srnet.runs.cli import main
 from srnet.runs.critic import train_critic
-from srnet.runs.listing import as_table, list_runs
+from srnet.runs.listing import list_runs
 from srnet.runs.states import save_state
 from srnet.tables import SRData
+from srnet.texttable import as_table
 
 STATE = {
     "format": "critic 1",
@@ -130,19 +131,6 @@ def test_an_older_state(tmp_path):
     (found,) = list_runs(tmp_path)
     assert (found["epochs"], found["seconds"], found["ended"]) == ("0/9", 0, "older state")
     assert as_table([found]).count("\n") == 1
-
-
-def test_a_table():
-    rows = [
-        {"name": "a", "acc": 0.123456, "seconds": 12345.6, "seed": 2},
-        {"name": "long", "acc": None, "seconds": 0.5, "seed": 10**9},
-    ]
-    assert as_table(rows).split("\n") == [
-        "name  acc     seconds    seed",
-        "a     0.1235  1.235e+04  2",
-        "long  -       0.5        1000000000",
-    ]
-    assert as_table([]) == ""
 
 
 def test_the_command(tmp_path, capsys):

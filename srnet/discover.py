@@ -1,0 +1,248 @@
+"""SymbolicRegressor: from a table to an equation, as a scikit-learn estimator.
+
+What may live here: the checks of what a user gives, the choice among the formulas that
+`srnet.pursuit` finds, and their forms for further use. Candidates of all ways stand in one table, each with the error it
+makes on rows that no constant was fitted to.
+"""
+
+import math
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import sympy
+from jaxtyping import Float64
+from numpy import ndarray
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from threadpoolctl import threadpool_limits
+
+from sdnet.errors import InputError, nearest
+from sdnet.formula import to_text, to_torch
+from sdnet.library import SDData
+from srnet import equations as tables
+from srnet.pursuit import Pursuit
+from srnet.readout.shapes import Shape, library_shapes
+from srnet.search import ENGINES, installed
+
+LEAST_ROWS = 8
+HELD = 0.25  # of the rows, for validation
+EXPRESSED = 0.05  # relative RMS error above which a library is said not to express the target
+
+
+class SymbolicRegressor(RegressorMixin, BaseEstimator):
+    """Finds a formula y = f(x0, x1, ...) of a table.
+
+    Candidates come by several ways: "sparse" (sums of the library's shapes, or of generic ones and
+    their products, fitted to y directly), "composed" (an outer function of such a sum), "network"
+    (latents of a trained generator, each named), "pieces" (a network says which inputs act
+    together; products of three, or a search engine for each group apart), and "search" (a search
+    engine on y). All are judged on held rows; `equations_` is their Pareto front.
+
+    Args:
+        library: path of a .lib file whose templates the terms are; None for generic shapes.
+        max_seconds: after which no further way begins.
+        network: whether a generator is trained even if an exact formula was found without.
+        masks: rows of 0 and 1, which inputs each latent sees; None: found by the network's
+            interactions.
+        epochs, restarts: of the networks; as many are trained at once, the best is kept.
+        search_engine: "operon", "pysr", or None for no search; "operon" is passed over where it
+            is not installed.
+        warm_start: whether a further `fit` keeps the equations found before as candidates and goes
+            on with the ways not yet tried.
+        random_state: a whole number; the same one gives the same equation, as long as time
+            suffices.
+
+    Attributes:
+        equation_: the chosen `srnet.equations.Equation`. equations_: the Pareto front.
+        network_: the trained `srnet.inspection.Fitted`, and readings_ of its latents, or None.
+        masks_: what its latents see, (k, d).
+
+    >>> x = np.random.default_rng(0).normal(size=(200, 2))
+    >>> law = SymbolicRegressor(network=False).fit(x, 2 * x[:, 0] * x[:, 1] - 1)
+    >>> law.sympy()
+    2*x0*x1 - 1
+    """
+
+    def __init__(
+        self,
+        library: str | Path | None = None,
+        *,
+        max_seconds: float = 400,
+        network: bool = True,
+        masks: ArrayLike | None = None,
+        epochs: int = 1000,
+        restarts: int = 2,
+        search_engine: str | None = "operon",
+        warm_start: bool = False,
+        random_state: int = 0,
+    ):
+        self.library = library
+        self.max_seconds = max_seconds
+        self.network = network
+        self.masks = masks
+        self.epochs = epochs
+        self.restarts = restarts
+        self.search_engine = search_engine
+        self.warm_start = warm_start
+        self.random_state = random_state
+
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, validation: tuple[ArrayLike, ArrayLike] | None = None
+    ) -> "SymbolicRegressor":
+        """Find formulas for y (n,) of X (n, d).
+
+        Args:
+            validation: held rows (X, y); None holds a quarter of the rows, chosen by random_state.
+
+        Raises:
+            InputError: numbers or settings that can't be used.
+        """
+        x, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        self._check_settings(x)
+        rows = _split(x, y, validation, self.random_state)
+        pursuit = self._pursuit(*rows)
+        if np.ptp(pursuit.y) == 0:
+            found = tables.scored([_constant(pursuit.y[0])], *pursuit.held, "constant")
+            pursuit.equations = found
+            warnings.warn(f"the target is constant, {pursuit.y[0]:g}: so is the law", stacklevel=2)
+        else:
+            with threadpool_limits(1):  # products this small are slower on several cores
+                pursuit.run(self.max_seconds, self.network)
+        self._pursued = pursuit
+        self.equations_ = tables.pareto(pursuit.equations)
+        self.equation_ = tables.best(pursuit.equations, pursuit.held[1])
+        self.network_, self.readings_ = pursuit.fitted, pursuit.readings
+        self.masks_ = pursuit.masks
+        left = pursuit.relative(self.equation_)
+        if self.library is not None and left > EXPRESSED:
+            warnings.warn(
+                f"{self.library} does not express the target: its best equation leaves {left:.2g} "
+                "of the target's deviation; expected a library with the law's terms, or None",
+                stacklevel=2,
+            )
+        return self
+
+    def predict(self, X: ArrayLike) -> Float64[ndarray, " n"]:
+        """The formula's values at X (n, d).
+
+        Raises:
+            InputError: the formula isn't a finite number at a row.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, dtype=np.float64)
+        values = tables.evaluate(self.equation_.expression, X)
+        bad = np.flatnonzero(~np.isfinite(values))
+        if len(bad):
+            raise InputError(
+                f"the equation {self.equation_.expression} is not a finite number at row {bad[0]} "
+                f"of X ({len(bad)} of {len(X)} rows)"
+            )
+        return values
+
+    def sympy(self) -> sympy.Expr:
+        """The chosen formula, of the real symbols x0, x1, ..."""
+        check_is_fitted(self)
+        return self.equation_.expression
+
+    def latex(self) -> str:
+        """The chosen formula in LaTeX."""
+        return sympy.latex(self.sympy())
+
+    def text(self) -> str:
+        """The chosen formula as text that `sdnet.formula.parse` reads back, with all digits."""
+        return to_text(self.sympy())
+
+    def to_torch(self) -> Callable:
+        """The chosen formula as a function of one tensor for each input, that returns a tensor."""
+        symbols = [sympy.Symbol(f"x{i}", real=True) for i in range(self.n_features_in_)]
+        compiled = to_torch([self.sympy()], symbols)
+        return lambda *columns: compiled(*columns)[0]
+
+    def table(self) -> str:
+        """The Pareto front as text, the chosen equation marked."""
+        check_is_fitted(self)
+        return tables.as_text(self.equations_, self.equation_)
+
+    def _repr_html_(self) -> str:
+        if not hasattr(self, "equations_"):
+            return super()._repr_html_()
+        return tables.as_html(self.equations_, self.equation_)
+
+    def _pursuit(self, x: ndarray, y: ndarray, *held: ndarray) -> Pursuit:
+        """A new pursuit; with `warm_start` the formulas and the ways of the last one go over."""
+        shapes = None if self.library is None else self._library_shapes(x.shape[1])
+        masks = None if self.masks is None else np.asarray(self.masks, dtype=np.float64)
+        engine = self.search_engine if installed(self.search_engine) else None
+        seeds = [self.random_state + i for i in range(self.restarts)]
+        pursuit = Pursuit(x, y, held, shapes, seeds, self.epochs, engine, masks)
+        before = getattr(self, "_pursued", None) if self.warm_start else None
+        if before is not None:
+            for equation in before.equations:
+                pursuit.equations += tables.scored([equation.expression], *held, equation.way)
+            pursuit.tried = set(before.tried)
+            pursuit.fitted, pursuit.readings = before.fitted, before.readings
+        return pursuit
+
+    def _library_shapes(self, inputs: int) -> list[Shape]:
+        library = SDData(self.library, "X")
+        if library.variables > inputs:
+            raise InputError(
+                f"{self.library} uses x{library.variables - 1}, but X has {inputs} columns "
+                "(x0 is the first)"
+            )
+        return library_shapes(library.templates)
+
+    def _check_settings(self, x: ndarray) -> None:
+        """Raise an InputError for settings that can't be used, or that contradict the table."""
+        for name, least in (("epochs", 1), ("restarts", 1), ("random_state", 0)):
+            value = getattr(self, name)
+            whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+            if not whole or value < least:
+                raise InputError(f"{name} is {value!r}; expected a whole number >= {least}")
+        seconds = self.max_seconds
+        if not (isinstance(seconds, int | float) and 0 < seconds < math.inf):
+            raise InputError(f"max_seconds is {seconds!r}; expected a number > 0")
+        if self.search_engine not in (None, *ENGINES):
+            hint = nearest(str(self.search_engine), ENGINES)
+            raise InputError(f"search_engine is {self.search_engine!r}; {hint}")
+        if self.masks is not None:
+            masks = np.asarray(self.masks, dtype=object)
+            good = masks.ndim == 2 and len(masks) and masks.shape[1] == x.shape[1]
+            if not good or not np.isin(masks, (0, 1)).all():
+                raise InputError(
+                    f"masks is {self.masks!r}; expected rows of 0 and 1, one for each latent, "
+                    f"with an entry for each of the {x.shape[1]} columns of X"
+                )
+
+
+def _split(x: ndarray, y: ndarray, validation: tuple | None, seed: int) -> tuple[ndarray, ...]:
+    """Rows to fit and rows to judge: x, y, held x, held y. Equal rows stay on one side."""
+    varies = np.ptp(x, axis=0) > 0
+    if not varies.all():
+        constant = ", ".join(f"x{i}" for i in np.flatnonzero(~varies))
+        warnings.warn(f"{constant}: constant in X, so no law can be seen in it", stacklevel=3)
+    if validation is not None:
+        held = check_array(validation[0], dtype=np.float64)
+        target = np.asarray(validation[1], dtype=np.float64).ravel()
+        if held.shape[1] != x.shape[1] or len(held) != len(target):
+            raise InputError(
+                f"validation has X {held.shape} and y {target.shape}; expected as many rows in "
+                f"both and the {x.shape[1]} columns of X"
+            )
+        return x, y, held, target
+    distinct, place = np.unique(x, axis=0, return_inverse=True)
+    if len(distinct) < LEAST_ROWS:
+        raise InputError(
+            f"X has {len(x)} samples (rows), {len(distinct)} of them distinct; expected at least "
+            f"{LEAST_ROWS}, to fit formulas to some and judge them on the others"
+        )
+    chosen = np.random.default_rng(seed).permutation(len(distinct))[: round(HELD * len(distinct))]
+    apart = np.isin(place.ravel(), chosen)
+    return x[~apart], y[~apart], x[apart], y[apart]
+
+
+def _constant(value: float) -> sympy.Expr:
+    return sympy.Integer(int(value)) if value == int(value) else sympy.Float(float(value))

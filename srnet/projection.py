@@ -1,0 +1,179 @@
+"""Projection: a guide that makes each latent draw one term of a sum that explains the target.
+
+What may live here: the guide of `srnet.training`, and the points at which it looks at the latents.
+Which sum of library shapes explains the target is found by `srnet.decomposition`.
+"""
+
+import math
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sdnet.errors import InputError
+from sdnet.mlp import MLP
+from srnet.decomposition import allot, inputs
+from srnet.network import SRNet
+from srnet.readout.terms import Sum
+
+REACH = 1.5
+"""How far beyond the outermost rows latents are looked at, as a multiple of their distance."""
+
+STEPS_OUT = 3
+
+
+def widened(x: Float[Tensor, "n d"], reach: float = REACH) -> Float[Tensor, "m d"]:
+    """The rows, then the outer third of them, pushed away from the mean in three steps.
+
+    Outer rows are those with the largest max_j |x_j - mean_j| / deviation_j; a row goes to
+    mean + (1 + i (reach - 1) / 3) (x - mean) for i = 1, 2, 3. A network interpolates well and
+    extrapolates badly, while a shape is known everywhere: so a latent is shown, where rows are
+    few and beyond the last of them, how its shape goes on.
+
+    Raises:
+        InputError: reach is less than 1, or not finite.
+
+    >>> widened(torch.tensor([[0.0], [1.0], [5.0]]), reach=2.5)[:, 0]
+    tensor([0.0000, 1.0000, 5.0000, 6.5000, 8.0000, 9.5000])
+    """
+    if not 1 <= reach < math.inf:
+        raise InputError(f"reach is {reach!r}; expected a finite number of at least 1")
+    mean = x.mean(0)
+    far = ((x - mean) / x.std(0, unbiased=False).clamp_min(1e-30)).abs().amax(-1)
+    outer = (x - mean)[far.argsort(descending=True, stable=True)[: len(x) // 3]]
+    factors = [1 + i * (reach - 1) / STEPS_OUT for i in range(1, STEPS_OUT + 1)]
+    return torch.cat([x, *(mean + factor * outer for factor in factors)])
+
+
+class Projection:
+    """A guide (`srnet.training.Guide`): latent pi(j) is to draw term t_j of y = b + sum_j a_j t_j.
+
+    With every term standardised at the points, u_j = (t_j - mean) / deviation, the penalty is
+
+        weight * variance of y * sum_j mean_points (z_pi(j) - u_j)^2,
+
+    and before the first epoch the linear head is set to the weights that this sum gives the u_j:
+    left to gradient steps from random weights, it would lag behind the latents for most of a run.
+    A latent without a term is free, and starts with no weight in the head: it takes up what the
+    terms leave. pi gives a term to a latent whose mask lets it see the term's inputs.
+
+    The guide draws nothing and looks at no latent to choose a term: it has no state.
+
+    Args:
+        found: the sum, as `srnet.decomposition.decompose` gives it.
+        x, y: the rows it was fitted to.
+        masks: which inputs each latent sees, those whose entry isn't 0.
+        weight: of the penalty, in units of the variance of y. At 1, latents and their sum pull
+            in different directions at first; at 10 the former are settled early.
+        reach: see `widened`.
+
+    Attributes:
+        points: where the latents are to be looked at; those of `widened(x, reach)` at which all
+            terms are finite.
+
+    Raises:
+        InputError: more terms than latents can be, a constant y, an impossible weight or reach.
+
+    >>> from sdnet.library import SDData
+    >>> from srnet.decomposition import decompose
+    >>> x = torch.linspace(-1, 2, 30).reshape(15, 2)
+    >>> y = 3 * x[:, :1] ** 2 + 1
+    >>> found = decompose(SDData.from_lines(["N0*x0**2"], "X00"), x, y, torch.eye(2))
+    >>> guide = Projection(found, x, y, masks=torch.eye(2))
+    >>> exact = torch.stack([guide.points[:, 0] ** 2] * 2).unsqueeze(0)
+    >>> exact = (exact - exact.mean()) / exact.std(unbiased=False)
+    >>> guide.penalty(exact, progress=0.0).allclose(torch.zeros(1), atol=1e-5)
+    True
+    """
+
+    every = 1 << 30  # epochs between updates: the first is the only one
+
+    def __init__(
+        self,
+        found: Sum,
+        x: Float[Tensor, "n d"],
+        y: Float[Tensor, "n 1"],
+        masks: Float[Tensor, "k d"],
+        *,
+        weight: float = 10.0,
+        reach: float = REACH,
+    ):
+        if not 0 < weight < math.inf:
+            raise InputError(f"weight is {weight!r}; expected a finite number above 0")
+        if not y.isfinite().all() or (y == y[0]).all():
+            raise InputError("y is constant or not finite; expected a target that a sum explains")
+        places = allot(found.terms, masks.cpu())
+        if not found.terms or places is None:
+            seen = [str(inputs(term)) for term in found.terms]
+            raise InputError(
+                f"the {len(seen)} terms of inputs {', '.join(seen)} can't be those of "
+                f"{len(masks)} latents with masks {masks.tolist()}; expected at least one term, "
+                "and for each a latent of its own that sees its inputs"
+            )
+        self._latents = torch.as_tensor(places, dtype=torch.int64, device=x.device)
+        self._count = len(masks)
+        self._scale = weight * float(y.var())
+        points = widened(x, reach)
+        curves = _curves(found, points)
+        finite = curves.isfinite().all(0)
+        self.points, curves = points[finite], curves[:, finite]
+        deviations, means = torch.std_mean(curves, -1, unbiased=False)
+        self._targets = ((curves - means[:, None]) / deviations[:, None]).to(x)
+        weights = torch.as_tensor(found.weights)
+        self._head = (weights * deviations).to(x)
+        self._offset = found.offset + float((weights * means).sum())
+
+    def update(self, model: SRNet, x: Tensor, y: Tensor, epoch: int) -> None:
+        """Before the first epoch, set the head; the points x are only checked, y not looked at.
+
+        Raises:
+            InputError: a model with another head than a linear one to one output, with another
+                number of latents, or a loop that looks at the latents at other points.
+        """
+        if not torch.equal(x, self.points):
+            raise InputError(
+                f"the latents are looked at on {tuple(x.shape)} points; expected the guide's, "
+                f"{tuple(self.points.shape)}"
+            )
+        head = model.head
+        if not isinstance(head, MLP) or len(head.weights) != 1 or head.out_size != 1:
+            raise InputError(
+                "the guide needs a linear head to one output, which makes the target a sum of "
+                "latents; expected arch.hid_num (.., 0), arch.hid_type (.., 'MLP'), one target"
+            )
+        if head.in_size != self._count:
+            raise InputError(f"the model has {head.in_size} latents, the masks {self._count}")
+        if epoch == 0:
+            head.weights[0].zero_()
+            head.weights[0][..., self._latents, 0] = self._head
+            head.biases[0].fill_(self._offset)
+
+    def penalty(self, curves: Float[Tensor, "e k m"], progress: float) -> Float[Tensor, "e"]:
+        """The penalty of each member; the same from the first epoch to the last.
+
+        Args:
+            curves: the latents at the guide's points.
+        """
+        misses = curves[:, self._latents] - self._targets
+        return self._scale * misses.square().mean(-1).sum(-1)
+
+    def state_dict(self) -> dict:
+        """Nothing: all follows from the arguments."""
+        return {}
+
+    def load_state_dict(self, state: Mapping) -> None:
+        """Take over nothing.
+
+        Raises:
+            InputError: the state of another guide.
+        """
+        if state:
+            raise InputError(f"the state has {sorted(state)}; expected that of a Projection, empty")
+
+
+def _curves(found: Sum, points: Float[Tensor, "m d"]) -> Float[Tensor, "terms m"]:
+    """The terms at the points in float64."""
+    x = points.double().cpu().numpy()
+    curves = [torch.as_tensor(term.values(x), device=points.device) for term in found.terms]
+    return torch.stack(curves)

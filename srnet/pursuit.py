@@ -1,0 +1,171 @@
+"""Pursuit: the ways of `srnet.ways` one after another, until a formula is exact or time is over.
+
+What may live here: the order of the ways, and the networks that some of them ask. How candidates
+are judged is the matter of `srnet.equations`; what a user gives is checked in `srnet.discover`.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import sympy
+from jaxtyping import Float64
+from numpy import ndarray
+
+from srnet import inspection, ways
+from srnet.equations import Equation, best, scored
+from srnet.inspection import Fitted
+from srnet.interactions import Interactions, partial_dependence
+from srnet.readout.generic import generic_shapes
+from srnet.readout.latents import LatentReading
+from srnet.readout.shapes import Shape
+from srnet.search import search
+
+EXACT = 1e-7  # relative RMS error on the held rows at which a formula needs no rival
+MOST_TRIPLES = 6  # groups of three inputs whose products are tried
+MOST_LATENTS = 12  # of a generator that is guided to a formula's terms
+SURE = 1e-4  # share of the variance: a formula that leaves less is better than any network here
+
+Candidates = Callable[[], Iterable[sympy.Expr]]
+
+
+@dataclass
+class Pursuit:
+    """A search for the law of a table, and what came of it.
+
+    Attributes:
+        x, y: the rows that formulas are fitted to, (n, d) and (n,).
+        held: rows that they are judged on.
+        shapes: of the library; None: generic ones.
+        masks: which inputs each latent sees; None until a network has been asked.
+        equations: found so far. tried: names of the ways that were gone.
+        fitted, readings: the generator and what its latents are, once it was trained.
+    """
+
+    x: Float64[ndarray, "n d"]
+    y: Float64[ndarray, " n"]
+    held: tuple[Float64[ndarray, "m d"], Float64[ndarray, " m"]]
+    shapes: list[Shape] | None
+    seeds: list[int]
+    epochs: int
+    engine: str | None
+    masks: Float64[ndarray, "k d"] | None = None
+    equations: list[Equation] = field(default_factory=list)
+    tried: set[str] = field(default_factory=set)
+    fitted: Fitted | None = None
+    readings: list[LatentReading] | None = None
+    plain: Fitted | None = None
+    asked: Interactions | None = None
+
+    def run(self, seconds: float, network: bool) -> None:
+        """Go the ways not yet gone; the network's also after an exact formula if `network`."""
+        table = ways.Table(self.x, self.y, time.monotonic() + seconds)
+        if not self.equations:
+            self.equations = scored([sympy.Float(float(self.y.mean()))], *self.held, "mean")
+        for name, way, candidates in self._ways(table):
+            wanted = not self.exact or (name == "network" and network)
+            if name in self.tried or not wanted or time.monotonic() > table.deadline:
+                continue
+            self.tried.add(name)
+            for expression in candidates():
+                self.equations += scored([expression], *self.held, way)
+                if self.exact and name != "network":
+                    break
+
+    @property
+    def exact(self) -> bool:
+        return min(map(self.relative, self.equations)) < EXACT
+
+    def relative(self, equation: Equation) -> float:
+        """The RMS error on the held rows, as a share of the target's deviation there."""
+        return float(np.sqrt(equation.loss) / max(self.held[1].std(), 1e-300))
+
+    def _ways(self, table: ways.Table) -> Iterator[tuple[str, str, Candidates]]:
+        """Each way's name, what its equations are marked with, and its candidates."""
+        if self.shapes is not None:
+            shapes = self.shapes
+            yield "library", "sparse", lambda: ways.library_sums(table, shapes)
+        else:
+            yield "simple", "sparse", lambda: ways.generic_sums(table)
+            yield "composed", "composed", lambda: ways.composed(table)
+            yield "products", "sparse", lambda: ways.product_sums(table)
+        yield "network", "network", self._by_network
+        if self.shapes is None:
+            yield "threefold", "pieces", lambda: ways.threefold_sums(table, self._triples())
+        if self.engine is not None:
+            yield "groups", "pieces", lambda: self._by_groups(table)
+            yield "search", "search", lambda: self._by_search(table, table.y, 1.0)
+
+    def _by_network(self) -> Iterator[sympy.Expr]:
+        """The formula that a generator's latents and its linear head make.
+
+        Its masks are those given, else those of a good formula's terms, to which its latents are
+        then guided, else those of what acts together.
+        """
+        formula = self._good_formula() if self.masks is None else None
+        if formula is not None:
+            self.masks = inspection.term_masks(formula, self.x.shape[1])
+        elif self.masks is None:
+            self.masks = inspection.found_masks(self._interactions(), self.x.shape[1])
+        shapes = generic_shapes(self.x) if self.shapes is None else self.shapes
+        self.fitted = self._trained(self.masks, formula)
+        self.readings, read = inspection.read_network(self.fitted, self.x, self.masks, shapes)
+        yield ways.Table(self.x, self.y, np.inf).finished(read)
+
+    def _trained(self, masks: ndarray | None = None, formula: sympy.Expr | None = None) -> Fitted:
+        table = self.x, self.y, self.held
+        return inspection.train_network(*table, self.seeds, self.epochs, masks, formula)
+
+    def _good_formula(self) -> sympy.Expr | None:
+        """The best formula, if it is a sum of few terms and the plain network predicts no better."""
+        equation = best(self.equations, self.held[1])
+        terms = len(inspection.term_masks(equation.expression, self.x.shape[1]))
+        if not 0 < terms <= MOST_LATENTS:
+            return None
+        good = self.relative(equation) ** 2
+        if good > SURE:
+            self._interactions()
+        return equation.expression if good <= SURE or good < self.plain.error else None
+
+    def _interactions(self) -> Interactions:
+        """What acts together in a plain network, which is trained once."""
+        if self.asked is None:
+            self.plain = self._trained()
+            self.asked = inspection.ask(self.plain, self.plain.error, self.x)
+        return self.asked
+
+    def _triples(self) -> list[tuple[int, ...]]:
+        return self._interactions().ranked(3)[:MOST_TRIPLES]
+
+    def _by_groups(self, table: ways.Table) -> Iterator[sympy.Expr]:
+        """A formula for each group of inputs, searched for on the network's part of it."""
+        groups = self._interactions().pieces()
+        if len(groups) < 2:
+            return
+        total: sympy.Expr = sympy.Float(float(self.y.mean()))
+        for group in groups:
+            part = partial_dependence(self.plain, self.x, group)
+            found = list(self._by_search(table, part - part.mean(), 0.5 / len(groups), group))
+            if not found:
+                return
+            total = total + found[-1]
+        yield table.finished(total)
+
+    def _by_search(
+        self, table: ways.Table, y: ndarray, share: float, columns: tuple[int, ...] | None = None
+    ) -> Iterator[sympy.Expr]:
+        """The engine's formulas of these columns, the most precise last."""
+        seconds = share * (table.deadline - time.monotonic())
+        if seconds < 1:
+            return
+        columns = columns or tuple(range(self.x.shape[1]))
+        found = search(
+            self.x[:, columns], y, engine=self.engine, seconds=seconds, seed=self.seeds[0]
+        )
+        names = {
+            sympy.Symbol(f"x{i}", real=True): sympy.Symbol(f"x{c}", real=True)
+            for i, c in enumerate(columns)
+        }
+        for formula in found:
+            yield ways.Table(self.x, y, np.inf).finished(formula.xreplace(names))

@@ -1,0 +1,107 @@
+"""Ways to an equation: from a table of numbers to candidate formulas, each way on its own.
+
+What may live here: functions from inputs x (n, d), a target y (n,) and a deadline to sympy
+expressions of x0, x1, ...; a candidate's constants are refined on the rows and made readable. What
+the candidates are worth, on rows they have not seen, is judged in `srnet.discover`.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import sympy
+from jaxtyping import Float64
+from numpy import ndarray
+
+from srnet.readout.bank import make_bank
+from srnet.readout.constants import refined, snapped
+from srnet.readout.generic import generic_shapes, wave_shapes
+from srnet.readout.outer import composites
+from srnet.readout.selection import Search
+from srnet.readout.shapes import Shape
+from srnet.readout.terms import Sum, Term
+
+FEW = 3  # variables up to which sums may begin from a polynomial
+EXACT = 1e-7  # relative RMS error of a formula that needs no better one
+SHOWN = 4  # sums of a search that become candidates
+ROWS = 2000  # that a search looks at; constants are refined on all
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a way works on: rows x (n, d), y (n,) and a time.monotonic() to be done by."""
+
+    x: Float64[ndarray, "n d"]
+    y: Float64[ndarray, " n"]
+    deadline: float
+
+    def search(self, shapes: Sequence[Shape], share: float, **options: object) -> Search:
+        """A search among the shapes' products, which may take a share of the time left."""
+        x, y = self.x[:ROWS], self.y[:ROWS]
+        now = time.monotonic()
+        limit = now + share * max(self.deadline - now, 0.0)
+        return Search(x, y, make_bank(shapes, x, **options), deadline=limit)
+
+    def finished(self, expression: sympy.Expr) -> sympy.Expr:
+        """The formula with its constants refined on all rows and written as one would."""
+        return snapped(refined(expression, self.x, self.y), self.x, self.y)
+
+    def finished_sums(self, sums: Sequence[Sum], search: Search) -> Iterator[sympy.Expr]:
+        for found in sorted(sums, key=search.score)[:SHOWN]:
+            yield self.finished(found.expression)
+
+
+def library_sums(table: Table, shapes: Sequence[Shape]) -> Iterator[sympy.Expr]:
+    """Sums of a library's own shapes; where these do not suffice, of their products with powers.
+
+    >>> from srnet.readout.shapes import library_shapes
+    >>> from sdnet.library import SDData
+    >>> shapes = library_shapes(SDData.from_lines(["N0*sin(3*U0*x0)", "x0**2"], "X07").templates)
+    >>> x = np.linspace(-3, 3, 60)[:, None]
+    >>> y = 2 * x[:, 0] ** 2 - np.sin(1.5 * x[:, 0])
+    >>> next(library_sums(Table(x, y, math.inf), shapes))
+    2*x0**2 - sin(3*x0/2)
+    """
+    search = table.search(shapes, 0.5)
+    yield from table.finished_sums(search.run(), search)
+
+
+def generic_sums(table: Table) -> Iterator[sympy.Expr]:
+    """Sums of generic shapes and of their products with powers."""
+    generic = generic_shapes(table.x)
+    d = table.x.shape[1]
+    if d <= FEW:
+        search = table.search([*generic, *wave_shapes(table.x)], 0.1)
+        powers = [s for s in generic if s.expression.is_Pow or s.expression.is_Symbol]
+        start = [Term((s,), (np.zeros(0),)) for s in powers if not s.size and s.cost == 1]
+        yield from table.finished_sums(search.run(start), search)
+    search = table.search(generic, 0.3, order=2)
+    yield from table.finished_sums(search.run(), search)
+
+
+def product_sums(table: Table) -> Iterator[sympy.Expr]:
+    """Sums of products of any two generic shapes."""
+    search = table.search(generic_shapes(table.x), 0.4, order=3)
+    yield from table.finished_sums(search.run(), search)
+
+
+def composed(table: Table) -> Iterator[sympy.Expr]:
+    """F(s) with s a sum of generic shapes and products, see `srnet.readout.outer`."""
+    search = table.search(generic_shapes(table.x), 0.35, order=3)
+    for expression in composites(search):
+        yield table.finished(expression)
+
+
+def threefold_sums(
+    table: Table, triples: Sequence[tuple[int, int, int]] | None = None
+) -> Iterator[sympy.Expr]:
+    """Sums in which products of three variables may stand too: those given, or any."""
+    d = table.x.shape[1]
+    groups = list(combinations(range(d), 3)) if triples is None else list(triples)
+    if not groups:
+        return
+    pairs = list(combinations(range(d), 2))
+    search = table.search(generic_shapes(table.x), 0.8, order=4, groups=[*groups, *pairs])
+    yield from table.finished_sums(search.run(), search)

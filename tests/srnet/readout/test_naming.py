@@ -1,0 +1,132 @@
+"""One curve: its criterion by hand, what is named, what counts as another name."""
+
+import math
+
+import numpy as np
+import pytest
+import sympy
+
+from srnet.readout.bank import make_bank
+from srnet.readout.naming import ERROR, MARGIN, curve_bic, name_curve
+from srnet.readout.shapes import Shape
+from srnet.readout.terms import Sum, Term
+
+X0, X1, C0 = sympy.symbols("x0 x1 c0", real=True)
+X = np.random.default_rng(0).standard_normal((300, 2))
+A, B = X.T
+WAVES = np.linspace(0.05, 6, 40)[:, None]
+COSINE = Shape(sympy.cos(C0 * X0), (C0,), WAVES, cost=2)
+SINE = Shape(sympy.sin(C0 * X1), (C0,), WAVES, cost=2)
+SHAPES = [Shape(X0), Shape(X0**2), Shape(X0**3), Shape(X1), Shape(X0 * X1), COSINE, SINE]
+
+
+def named(curve, shapes=SHAPES, x=X):
+    bank = make_bank(shapes, x)
+    rows = bank.values - bank.values.mean(1, keepdims=True)
+    scores = np.abs(rows @ (curve - curve.mean())) / np.linalg.norm(rows, axis=1)
+    return name_curve(curve, x, bank, scores.astype(np.float64))
+
+
+def kinds(found):
+    return {term.kind for term in found.terms}
+
+
+def some(misfit, terms=1, size=0):
+    shape = Shape(X0) if not size else COSINE
+    term = Term((shape,), (np.ones(size),))
+    return Sum((term,) * terms, 0.0, np.ones(terms), misfit)
+
+
+def test_the_criterion_by_hand():
+    found = some(0.5, size=1)  # an offset, a weight, a frequency
+    assert curve_bic(found, 2.0, 20) == pytest.approx(20 * math.log(0.25) + 3 * math.log(20))
+    assert curve_bic(found, 2.0, 9000) == pytest.approx(50 * math.log(0.25) + 3 * math.log(50))
+
+
+def test_misfits_below_a_networks_error_are_equal():
+    assert curve_bic(some(1e-30), 1.0, 300) == curve_bic(some(0.99 * ERROR**2), 1.0, 300)
+    assert curve_bic(some(2 * ERROR**2), 1.0, 300) > curve_bic(some(ERROR**2), 1.0, 300)
+
+
+@pytest.mark.parametrize(
+    ("curve", "kind"),
+    [
+        (3 * A**2 - 1, "x0**2"),
+        (-0.1 * A**3, "x0**3"),
+        (5 * np.cos(3 * A), "cos(c0*x0)"),
+        (2 - A * B, "x0*x1"),
+        (7 * np.sin(0.9 * B) + 1, "sin(c0*x1)"),
+    ],
+)
+def test_a_single_shape_is_named_and_decided(curve, kind):
+    naming = named(curve)
+    assert kinds(naming.found) == {(kind,)}
+    assert naming.found.misfit <= 1e-20 * curve.var()
+    assert naming.margin >= MARGIN
+    assert (kind,) not in kinds(naming.rival)
+
+
+def test_the_margin_is_what_the_rival_has_more():
+    curve = A**2 + 0.01 * A**3
+    naming = named(curve, [Shape(X0**2), Shape(X0**3)])
+
+    def bic(k):
+        left = curve - np.polynomial.Polynomial.fit(A**k, curve, 1)(A**k)
+        return 50 * math.log(left.var() / curve.var()) + 2 * math.log(50)
+
+    assert naming.margin == pytest.approx(bic(3) - bic(2))
+    assert naming.bic == pytest.approx(bic(2))
+
+
+@pytest.mark.parametrize(("width", "decided"), [(0.3, False), (3.0, True)])
+def test_square_and_cosine_are_told_apart_where_the_points_tell(width, decided):
+    """1 - cos(x) is x^2/2 to within x^4/24: on |x| < 0.3 no network's latent shows which."""
+    x = np.linspace(-width, width, 200)[:, None]
+    naming = named(x[:, 0] ** 2, [Shape(X0**2), Shape(sympy.cos(X0))], x)
+    assert kinds(naming.found) == {("x0**2",)}
+    assert kinds(naming.rival) == {("cos(x0)",)}
+    assert (naming.margin >= MARGIN) is decided
+
+
+def test_a_shape_with_a_coefficient_that_turns_it_into_the_best_is_no_rival():
+    """cos(c x) with a small c is a parabola, (x + c)^2 with a small c a square."""
+    moved = Shape((X0 + C0) ** 2, (C0,), np.linspace(-1, 1, 9)[:, None], cost=2)
+    naming = named(A**2, [Shape(X0**2), COSINE, moved, Shape(X0**3)])
+    assert kinds(naming.found) == {("x0**2",)}
+    assert naming.margin >= MARGIN
+    assert kinds(named((A + 0.5) ** 2, [Shape(X0**2), moved]).found) == {(moved.name,)}
+
+
+@pytest.mark.parametrize("error", [0.003, 0.01, 0.05])
+def test_a_networks_smooth_error_is_not_named(error):
+    wrong = np.tanh(2 * A - B + 0.3) + 0.5 * np.tanh(A + 2 * B)
+    curve = 3 * A**2 + error * (3 * A**2).std() * wrong / wrong.std()
+    naming = named(curve)
+    assert kinds(naming.found) == {("x0**2",)}
+    assert naming.margin >= MARGIN
+
+
+def test_a_mixture_is_named_by_its_parts():
+    curve = 2 * A**2 + 3 * np.sin(2 * B) + 0.5
+    naming = named(curve)
+    assert kinds(naming.found) == {("x0**2",), ("sin(c0*x1)",)}
+    assert sorted(naming.found.weights) == pytest.approx([2, 3], rel=1e-2)
+
+
+def test_terms_that_cancel_each_other_are_no_name():
+    """x - sin(c x)/c is x^3 for c to 0, with two terms of any size."""
+    sine = Shape(sympy.sin(C0 * X0), (C0,), WAVES, cost=2)
+    found = named(A**3, [Shape(X0), sine]).found
+    sizes = [abs(w) * t.values(X).std() for w, t in zip(found.weights, found.terms, strict=True)]
+    assert max(sizes) <= 10 * np.std(A**3)
+
+
+def test_a_constant_curve_is_a_constant():
+    naming = named(np.full(300, 2.5))
+    assert (naming.found.terms, naming.found.offset) == ((), pytest.approx(2.5))
+    assert (naming.rival, naming.margin) == (None, math.inf)
+
+
+def test_without_shapes_a_curve_is_its_mean():
+    naming = named(A, [])
+    assert (naming.found.terms, naming.found.misfit) == ((), pytest.approx(A.var()))

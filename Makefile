@@ -1,4 +1,4 @@
-# make run   sets up .venv and trains, compares and draws the critic study
+# make run   sets up .venv, finds the equation of F07 in its table, prints and draws it
 # make test  sets up .venv and runs linters and tests
 
 PYTHON ?= python3
@@ -11,11 +11,11 @@ BIN := .venv/bin
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "symdisc needs Python 3.11 or newer; set PYTHON=...")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet -c constraints.txt torch==2.13.0
-	$(BIN)/pip install --quiet -c constraints.txt -e ".[plots,tests]"
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[plots,search,tests]"
 	touch $@
 
 run: .venv/ready
-	$(BIN)/symdisc compare --seeds 3
+	$(BIN)/symdisc discover data/F07 --library funs/F07_v2.lib
 
 test: .venv/ready lint
 	$(BIN)/pytest -n 2

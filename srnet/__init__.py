@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "cells": ["DSN"],
+        "discover": ["SymbolicRegressor"],
         "network": ["SRNet"],
         "problems": ["write_tables"],
         "tables": ["SRData"],

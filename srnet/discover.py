@@ -1,11 +1,12 @@
 """SymbolicRegressor: from a table to an equation, as a scikit-learn estimator.
 
 What may live here: the checks of what a user gives, the choice among the formulas that
-`srnet.pursuit` finds, and their forms for further use. Candidates of all ways stand in one table, each with the error it
-makes on rows that no constant was fitted to.
+`srnet.pursuit` finds, and their forms for further use. Candidates of all ways stand in one table,
+each with the error it makes on rows that no constant was fitted to.
 """
 
 import math
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +30,7 @@ from srnet.search import ENGINES, installed
 
 LEAST_ROWS = 8
 HELD = 0.25  # of the rows, for validation
-EXPRESSED = 0.05  # relative RMS error above which a library is said not to express the target
+EXPRESSED = 0.1  # relative RMS error above which a library is said not to express the target
 
 
 class SymbolicRegressor(RegressorMixin, BaseEstimator):
@@ -100,14 +101,20 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         Raises:
             InputError: numbers or settings that can't be used.
         """
-        x, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        try:
+            x, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        except ValueError as error:
+            raise InputError(_told(error, X, y)) from error
         self._check_settings(x)
         rows = _split(x, y, validation, self.random_state)
         pursuit = self._pursuit(*rows)
         if np.ptp(pursuit.y) == 0:
             found = tables.scored([_constant(pursuit.y[0])], *pursuit.held, "constant")
             pursuit.equations = found
-            warnings.warn(f"the target is constant, {pursuit.y[0]:g}: so is the law", stacklevel=2)
+            warnings.warn(
+                f"the target is constant, {pursuit.y[0]:g}, on the rows fitted to: so is the law",
+                stacklevel=2,
+            )
         else:
             with threadpool_limits(1):  # products this small are slower on several cores
                 pursuit.run(self.max_seconds, self.network)
@@ -176,6 +183,11 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         shapes = None if self.library is None else self._library_shapes(x.shape[1])
         masks = None if self.masks is None else np.asarray(self.masks, dtype=np.float64)
         engine = self.search_engine if installed(self.search_engine) else None
+        if engine is None and self.search_engine not in (None, "operon"):  # asked for by name
+            raise InputError(
+                f"search_engine {self.search_engine!r} isn't installed: pip install "
+                f"{ENGINES[self.search_engine]}"
+            )
         seeds = [self.random_state + i for i in range(self.restarts)]
         pursuit = Pursuit(x, y, held, shapes, seeds, self.epochs, engine, masks)
         before = getattr(self, "_pursued", None) if self.warm_start else None
@@ -184,10 +196,12 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
                 pursuit.equations += tables.scored([equation.expression], *held, equation.way)
             pursuit.tried = set(before.tried)
             pursuit.fitted, pursuit.readings = before.fitted, before.readings
+            pursuit.plain, pursuit.asked = before.plain, before.asked
+            pursuit.masks = before.masks if masks is None else masks
         return pursuit
 
     def _library_shapes(self, inputs: int) -> list[Shape]:
-        library = SDData(self.library, "X")
+        library = open_library(self.library)
         if library.variables > inputs:
             raise InputError(
                 f"{self.library} uses x{library.variables - 1}, but X has {inputs} columns "
@@ -225,8 +239,13 @@ def _split(x: ndarray, y: ndarray, validation: tuple | None, seed: int) -> tuple
         constant = ", ".join(f"x{i}" for i in np.flatnonzero(~varies))
         warnings.warn(f"{constant}: constant in X, so no law can be seen in it", stacklevel=3)
     if validation is not None:
-        held = check_array(validation[0], dtype=np.float64)
-        target = np.asarray(validation[1], dtype=np.float64).ravel()
+        if not isinstance(validation, tuple) or len(validation) != 2:
+            raise InputError(f"validation is a {type(validation).__name__}; expected (X, y)")
+        try:
+            held = check_array(validation[0], dtype=np.float64)
+            target = check_array(validation[1], dtype=np.float64, ensure_2d=False).ravel()
+        except ValueError as error:
+            raise InputError(f"validation: {_told(error, *validation)}") from error
         if held.shape[1] != x.shape[1] or len(held) != len(target):
             raise InputError(
                 f"validation has X {held.shape} and y {target.shape}; expected as many rows in "
@@ -242,6 +261,36 @@ def _split(x: ndarray, y: ndarray, validation: tuple | None, seed: int) -> tuple
     chosen = np.random.default_rng(seed).permutation(len(distinct))[: round(HELD * len(distinct))]
     apart = np.isin(place.ravel(), chosen)
     return x[~apart], y[~apart], x[apart], y[apart]
+
+
+def open_library(path: str | Path) -> SDData:
+    """The library of a file, whatever the name of the table that it is written for.
+
+    Raises:
+        InputError: as `sdnet.library.SDData` does.
+    """
+    text = Path(path).read_text("utf-8", "replace") if Path(path).is_file() else ""
+    table = re.search(r"^[^#]*?\b([A-Za-z_]\w*)\[", text, re.MULTILINE)
+    return SDData(path, table[1] if table else "X")
+
+
+def _told(error: ValueError, x: ArrayLike, y: ArrayLike) -> str:
+    """What scikit-learn says of X and y, in one sentence, with the first place that is meant."""
+    said = str(error).splitlines()[0].rstrip(".:")
+    for name, values in (("X", x), ("y", y)):
+        rows = np.asarray(values, dtype=object)
+        for place in np.ndindex(rows.shape) if name in said or "convert" in said else ():
+            if not _is_finite(rows[place]):
+                where = f"row {place[0]}" + (f", column {place[1]}" if len(place) > 1 else "")
+                return f"{said}: {rows[place]!r} in {name}, {where}; expected finite numbers"
+    return f"{said}; expected X (n, d) and y (n,) of finite real numbers"
+
+
+def _is_finite(value: object) -> bool:
+    try:
+        return math.isfinite(value) if not isinstance(value, str) else math.isfinite(float(value))
+    except (TypeError, ValueError):
+        return False
 
 
 def _constant(value: float) -> sympy.Expr:

@@ -75,7 +75,7 @@ def learning_curves(
     lines.sort(key=lambda line: -line.get_ydata()[-1])  # in the legend as they end
     if figure == "acc":
         lines.append(ax.axhline(0.5, color=GREY, linewidth=1, linestyle="--", label="chance"))
-    _dress(ax, "epoch", HISTORIES[figure])
+    dress(ax, "epoch", HISTORIES[figure])
     ax.set_title(f"mean, and 10 % to 90 % band, over a horizon of {horizon} epochs", **NOTE)
     ax.legend(handles=lines, loc="upper left", bbox_to_anchor=(1, 1), **LEGEND)
     return ax
@@ -196,7 +196,7 @@ def score_histogram(
     if threshold is not None:
         place = float(checked("threshold", threshold, ""))
         ax.axvline(place, color=GREY, linewidth=1, linestyle="--", label=f"threshold {place:.3g}")
-    _dress(ax, "critic score", "share of curves")
+    dress(ax, "critic score", "share of curves")
     ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, **LEGEND)
     return ax
 
@@ -267,10 +267,10 @@ def _one_scale(axes: np.ndarray, x: np.ndarray, curves: Sequence[np.ndarray], la
     for (row, column), ax in np.ndenumerate(axes):
         ax.update_datalim([(x.min(), values.min()), (x.max(), values.max())])
         ax.autoscale_view()
-        _dress(ax, label if row == len(axes) - 1 else "", "" if column else "value")
+        dress(ax, label if row == len(axes) - 1 else "", "" if column else "value")
 
 
-def _dress(ax: Axes, x_label: str, y_label: str) -> None:
+def dress(ax: Axes, x_label: str, y_label: str) -> None:
     """Thin spines, a pale grid below, labels of one size."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set(linewidth=0.6, color=GREY)

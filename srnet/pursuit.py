@@ -23,6 +23,8 @@ from srnet.readout.shapes import Shape
 from srnet.search import search
 
 EXACT = 1e-7  # relative RMS error on the held rows at which a formula needs no rival
+FEW = 3  # variables up to which functions of quadratics are tried
+SHORT = 60  # nodes: an exact formula that is longer has rivals that may be as exact
 MOST_TRIPLES = 6  # groups of three inputs whose products are tried
 MOST_LATENTS = 12  # of a generator that is guided to a formula's terms
 SURE = 1e-4  # share of the variance: a formula that leaves less is better than any network here
@@ -75,7 +77,9 @@ class Pursuit:
 
     @property
     def exact(self) -> bool:
-        return min(map(self.relative, self.equations)) < EXACT
+        """Whether some short formula is as good as numbers can be."""
+        short = (e for e in self.equations if e.complexity <= SHORT)
+        return any(self.relative(equation) < EXACT for equation in short)
 
     def relative(self, equation: Equation) -> float:
         """The RMS error on the held rows, as a share of the target's deviation there."""
@@ -87,11 +91,17 @@ class Pursuit:
             shapes = self.shapes
             yield "library", "sparse", lambda: ways.library_sums(table, shapes)
         else:
-            yield "simple", "sparse", lambda: ways.generic_sums(table)
+            simple = [
+                ("simple", "sparse", lambda: ways.generic_sums(table)),
+                ("waves", "sparse", lambda: ways.wave_sums(table)),
+            ]
+            inputs = self.x.shape[1]
+            # On one variable, sums of products come close to anything: the stricter kind is first.
+            yield from simple[::-1] if inputs == 1 else simple[: 2 if inputs <= FEW else 1]
             yield "composed", "composed", lambda: ways.composed(table)
             yield "products", "sparse", lambda: ways.product_sums(table)
         yield "network", "network", self._by_network
-        if self.shapes is None:
+        if self.shapes is None and self.x.shape[1] > 2:
             yield "threefold", "pieces", lambda: ways.threefold_sums(table, self._triples())
         if self.engine is not None:
             yield "groups", "pieces", lambda: self._by_groups(table)
@@ -118,7 +128,7 @@ class Pursuit:
         return inspection.train_network(*table, self.seeds, self.epochs, masks, formula)
 
     def _good_formula(self) -> sympy.Expr | None:
-        """The best formula, if it is a sum of few terms and the plain network predicts no better."""
+        """The best formula, if it is a sum of few terms and predicts better than the network."""
         equation = best(self.equations, self.held[1])
         terms = len(inspection.term_masks(equation.expression, self.x.shape[1]))
         if not 0 < terms <= MOST_LATENTS:

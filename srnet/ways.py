@@ -8,7 +8,6 @@ the candidates are worth, on rows they have not seen, is judged in `srnet.discov
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 import sympy
@@ -23,8 +22,6 @@ from srnet.readout.selection import Search
 from srnet.readout.shapes import Shape
 from srnet.readout.terms import Sum, Term
 
-FEW = 3  # variables up to which sums may begin from a polynomial
-EXACT = 1e-7  # relative RMS error of a formula that needs no better one
 SHOWN = 4  # sums of a search that become candidates
 ROWS = 2000  # that a search looks at; constants are refined on all
 
@@ -68,16 +65,18 @@ def library_sums(table: Table, shapes: Sequence[Shape]) -> Iterator[sympy.Expr]:
     yield from table.finished_sums(search.run(), search)
 
 
+def wave_sums(table: Table) -> Iterator[sympy.Expr]:
+    """A polynomial of each variable, and sums of generic shapes and functions of quadratics."""
+    generic = generic_shapes(table.x)
+    search = table.search([*generic, *wave_shapes(table.x)], 0.1)
+    powers = [s for s in generic if s.expression.is_Pow or s.expression.is_Symbol]
+    start = [Term((s,), (np.zeros(0),)) for s in powers if not s.size and s.cost == 1]
+    yield from table.finished_sums(search.run(start), search)
+
+
 def generic_sums(table: Table) -> Iterator[sympy.Expr]:
     """Sums of generic shapes and of their products with powers."""
-    generic = generic_shapes(table.x)
-    d = table.x.shape[1]
-    if d <= FEW:
-        search = table.search([*generic, *wave_shapes(table.x)], 0.1)
-        powers = [s for s in generic if s.expression.is_Pow or s.expression.is_Symbol]
-        start = [Term((s,), (np.zeros(0),)) for s in powers if not s.size and s.cost == 1]
-        yield from table.finished_sums(search.run(start), search)
-    search = table.search(generic, 0.3, order=2)
+    search = table.search(generic_shapes(table.x), 0.2, order=2)
     yield from table.finished_sums(search.run(), search)
 
 
@@ -94,14 +93,7 @@ def composed(table: Table) -> Iterator[sympy.Expr]:
         yield table.finished(expression)
 
 
-def threefold_sums(
-    table: Table, triples: Sequence[tuple[int, int, int]] | None = None
-) -> Iterator[sympy.Expr]:
-    """Sums in which products of three variables may stand too: those given, or any."""
-    d = table.x.shape[1]
-    groups = list(combinations(range(d), 3)) if triples is None else list(triples)
-    if not groups:
-        return
-    pairs = list(combinations(range(d), 2))
-    search = table.search(generic_shapes(table.x), 0.8, order=4, groups=[*groups, *pairs])
+def threefold_sums(table: Table, triples: Sequence[tuple[int, ...]]) -> Iterator[sympy.Expr]:
+    """Sums in which products of three generic shapes of these variables may stand too."""
+    search = table.search(generic_shapes(table.x), 0.8, order=3, triples=triples)
     yield from table.finished_sums(search.run(), search)

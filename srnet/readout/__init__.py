@@ -1,4 +1,5 @@
 """From numbers to formulas: what a latent, or a whole target, is as a sum of known shapes.
 
-shapes, generic -> terms -> leastsq -> bank -> selection -> outer, latents, constants.
+Imports run one way: shapes -> terms, generic -> leastsq, bank -> selection -> outer, constants,
+naming -> latents.
 """

@@ -8,7 +8,6 @@ For products of two shapes all gains come from a few matrix products.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
 
 import numpy as np
 from jaxtyping import Float32
@@ -17,7 +16,8 @@ from numpy import ndarray
 from srnet.readout.shapes import Shape
 from srnet.readout.terms import Term
 
-PARALLEL = 1e-6  # of a candidate's square that must be new beside the chosen terms
+NEW = 1e-4  # share of a candidate's square beside the chosen terms: of less, the gain is rounding
+CONSTANT = 1e-9  # a curve's deviation, as a share of its size, below which it is one
 SHORT = np.float32  # of the scores, which only rank
 
 
@@ -61,7 +61,8 @@ class Bank:
         gains = _gain((self.values * residual) @ self.values.T, self._squares, projected)
         gains = gains * self.pairs
         places = np.unravel_index(_largest(gains.ravel(), 4 * count), gains.shape)
-        return [(float(gains[i, j]), self._term(i, j)) for i, j in zip(*places, strict=True)]
+        found = ((i, j) for i, j in zip(*places, strict=True) if self.pairs[i, j])
+        return [(float(gains[i, j]), self._term(i, j)) for i, j in found]
 
     def _threefold(self, q, residual, triple) -> Iterable[tuple[float, Term]]:
         rows = [self._of_variable[v] for v in triple]
@@ -101,55 +102,40 @@ def make_bank(
     x: ndarray,
     *,
     order: int = 1,
-    groups: Sequence[Iterable[int]] | None = None,
+    triples: Iterable[Iterable[int]] = (),
 ) -> Bank:
-    """The bank of shapes at the points.
+    """The bank of shapes at the points. Shapes that are constant or not finite there are left out.
 
     Args:
         order: of the products that are tried. 1: shapes alone; 2: products with a power, which
-            has no coefficient; 3: all products of two; 4: of three variables too, within a group.
-        groups: sets of variables that act together; a product's variables must lie in one of
-            them. None admits all pairs, and no triples.
+            has no coefficient; 3: all products of two.
+        triples: sets of three variables of which products of three shapes are tried too.
     """
     entries, rows = [], []
     for shape in shapes:
         with np.errstate(all="ignore"):
             starts = np.zeros((1, 0)) if shape.starts is None else shape.starts
             values = shape.values(x, starts)
-        for c, curve in zip(starts, values, strict=True):
-            size = np.sqrt(np.mean(curve**2))
-            if np.isfinite(curve).all() and curve.std() > 1e-9 * size:
+            sizes = np.sqrt(np.mean(values**2, axis=1))
+        for c, curve, size in zip(starts, values, sizes, strict=True):
+            if np.isfinite(size) and curve.std() > CONSTANT * size:
                 entries.append((shape, c))
                 rows.append(curve / size)
-    sets = None if groups is None else [frozenset(group) for group in groups]
-    triples: tuple = ()
-    if order >= 4 and sets is not None:
-        found = {t for group in sets for t in combinations(sorted(group), 3)}
-        triples = tuple(sorted(found))
-    values = np.array(rows, dtype=SHORT).reshape(len(rows), len(x))
-    return Bank(tuple(entries), values, _allowed([s for s, _ in entries], order, sets), triples)
-
-
-def _allowed(shapes: list[Shape], order: int, sets: list[frozenset[int]] | None) -> ndarray:
-    if order == 1:
-        return np.zeros((len(shapes), len(shapes)), dtype=bool)
-    allowed = np.triu(np.ones((len(shapes), len(shapes)), dtype=bool))
+    pairs = np.zeros((len(rows), len(rows)), dtype=bool)
+    if order >= 2:
+        pairs = np.triu(~pairs)
     if order == 2:
-        power = np.array([not shape.size and shape.cost == 1 for shape in shapes], dtype=bool)
-        allowed &= power[:, None] | power[None, :]
-    if sets is not None:
-        for i, j in combinations({shape.variables for shape in shapes}, 2):
-            if not any(set(i) | set(j) <= group for group in sets):
-                first = np.array([shape.variables == i for shape in shapes])
-                second = np.array([shape.variables == j for shape in shapes])
-                allowed &= ~(first[:, None] & second) & ~(second[:, None] & first)
-    return allowed
+        power = np.array([not shape.size and shape.cost == 1 for shape, _ in entries], dtype=bool)
+        pairs &= power[:, None] | power[None, :]
+    values = np.array(rows, dtype=SHORT).reshape(len(rows), len(x))
+    known = {v for shape, _ in entries for v in shape.variables if len(shape.variables) == 1}
+    sets = sorted(tuple(sorted(triple)) for triple in triples)
+    return Bank(tuple(entries), values, pairs, tuple(s for s in sets if known.issuperset(s)))
 
 
 def _gain(explained: ndarray, norm: ndarray, projected: ndarray) -> ndarray:
     new = norm - projected
-    # Where a candidate is all but spanned by the chosen terms, its gain is rounding.
-    return np.where(new > 1e-4 * norm, explained**2 / np.maximum(new, 1e-30), 0)
+    return np.where(new > NEW * norm, explained**2 / np.maximum(new, 1e-30), 0)
 
 
 def _largest(values: ndarray, count: int) -> ndarray:

@@ -58,6 +58,7 @@ def refined(expression: sympy.Expr, x: ArrayLike, y: ArrayLike) -> sympy.Expr:
     return fit.at(vector, {}) if fit.loss(vector) < fit.loss(fit.start) else expression
 
 
+@np.errstate(all="ignore")  # what overflows is found not to be finite
 def snapped(expression: sympy.Expr, x: ArrayLike, y: ArrayLike) -> sympy.Expr:
     """The formula, refined, with each of its floats as short as the data allow.
 

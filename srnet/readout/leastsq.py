@@ -27,10 +27,13 @@ def basis(terms: Sequence[Term], x: Float64[ndarray, "n d"]) -> Float64[ndarray,
 def linear_fit(
     terms: Sequence[Term], x: Float64[ndarray, "n d"], y: Float64[ndarray, " n"]
 ) -> Sum | None:
-    """The best offset and weights; None where a term isn't finite or the terms all but cancel."""
+    """The best offset and weights.
+
+    None where a term isn't finite, the terms all but cancel, or rows are fewer than weights.
+    """
     columns = design(tuple(terms), x)
     sizes = np.linalg.norm(columns, axis=0)
-    if not np.isfinite(sizes).all() or not sizes.all():
+    if len(x) < columns.shape[1] or not np.isfinite(sizes).all() or not sizes.all():
         return None
     q, r = np.linalg.qr(columns / sizes)
     diagonal = np.abs(np.diag(r))

@@ -47,7 +47,7 @@ class Search:
 
     def run(self, start: Sequence[Term] = ()) -> list[Sum]:
         """The sums found, the best of each number of terms; the last step's exchanges included."""
-        first = linear_fit(start, self.x, self.y)
+        first = linear_fit(start, self.x, self.y) or linear_fit([], self.x, self.y)
         best: dict[int, Sum] = {}
         states, record, stale = [first], math.inf, 0
         for _ in range(self.max_terms - len(start)):

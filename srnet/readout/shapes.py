@@ -5,7 +5,7 @@ no library is given are in `srnet.readout.generic`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -49,6 +49,10 @@ class Shape:
     bounds: tuple[float, float] | None = None
     limit: "Shape | None" = None
     cost: int = 1
+
+    def __getstate__(self) -> dict[str, object]:
+        # Compiled formulas can't be pickled, but are made again.
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
     def symbols(self) -> list[sympy.Symbol]:

@@ -15,6 +15,8 @@ COMMANDS = {
     "data": "write the tables of the benchmark problems",
     "critic": "train a critic on a library against untrained generators",
     "fit": "train generators on a table against critics of their latents",
+    "discover": "find the equation of a table",
+    "read": "read out a state: the equation, and what each latent is",
     "compare": "train critics that see more and more, over several seeds; table and figures",
     "runs": "list the states of a folder",
     "plot": "figures of states: learning, samples, verdicts",

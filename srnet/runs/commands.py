@@ -20,6 +20,7 @@ from srnet.runs.config import (
     Switch,
     Text,
 )
+from srnet.runs.discovery_config import DiscoveryRun
 from srnet.runs.generator_config import GeneratorRun
 
 
@@ -40,6 +41,12 @@ class CompareSettings(Sources):
     jobs: Count = Field(2, description="processes")
     out: FilePath = Field(Path("models"), description="folder of the states")
     figures: FilePath = Field(Path("figures"), description="folder of the figures")
+
+
+class ReadSettings(Settings):
+    """Where the figure goes."""
+
+    figures: FilePath = Field(Path("figures"), description="folder of the figure")
 
 
 class PlotSettings(Settings):
@@ -101,6 +108,55 @@ def fit(words: Sequence[str]) -> int:
     )
     print(f"{state['ended']} after {len(state['times'])} epochs; state: {path}")
     return 2 if state["ended"].startswith("non-finite") else 0
+
+
+def discover(words: Sequence[str]) -> None:
+    """`symdisc discover [data/F07] [--csv FILE --target COLUMN] [--KEY VALUE ...]`"""
+    problems, flags = _split(words)
+    if len(problems) > 1:
+        raise InputError(f"symdisc discover: got {' '.join(problems)}; expected one problem")
+    settings = parse_args(
+        DiscoveryRun,
+        [*flags, *(f"--data={problem}" for problem in problems)],
+        "symdisc discover [PROBLEM]",
+        "Find the equation of a problem's table, such as data/F07, or of a CSV file's column.",
+    )
+    from srnet.runs.discovery import load_given, run_discovery
+
+    given = load_given(settings)
+    print(
+        f"looking for {given.target} of {given.x.shape[1]} inputs on {len(given.x)} rows, for up "
+        f"to about {settings.seconds:g} s",
+        flush=True,
+    )
+    _show_law(run_discovery(settings, given), settings.figures)
+
+
+def read(words: Sequence[str]) -> None:
+    """`symdisc read STATE [--figures FOLDER]`"""
+    states, flags = _split(words)
+    settings = parse_args(
+        ReadSettings,
+        flags,
+        "symdisc read STATE",
+        "Print the equation and the latents of a state of symdisc discover or fit; figure.",
+    )
+    if len(states) != 1:
+        raise InputError(f"symdisc read: got {len(states)} states, expected one")
+    _show_law(Path(states[0]), settings.figures)
+
+
+def _show_law(state: Path, folder: Path) -> None:
+    """Print what was found, and draw it."""
+    from srnet import plots
+    from srnet.runs import figures
+    from srnet.runs.discovery import load_law
+    from srnet.runs.laws import describe
+
+    law, out = load_law(state), folder / f"{state.stem}.png"
+    print(describe(law), flush=True)
+    plots.save(figures.law(law), out)
+    print(f"\nstate: {state}  figure: {out}")
 
 
 def compare(words: Sequence[str]) -> None:
@@ -182,8 +238,9 @@ def plot(words: Sequence[str]) -> None:
         names = {path: path for path in paths}
     states = {name: load_state(path) for path, name in names.items()}
     for path, name in names.items():
-        if "generator_args" in states[name]:
-            raise InputError(f"{path}: holds generators; symdisc plot {kind} is of critics")
+        for key, what in (("generator_args", "generators"), ("equations", "a law")):
+            if key in states[name]:
+                raise InputError(f"{path}: holds {what}; symdisc plot {kind} is of critics")
     if kind == "learning":
         figure = figures.learning(states, settings.smooth, settings.figure)
     else:

@@ -1,16 +1,21 @@
-"""Figures of critic states: a state holds its points, library and seed, so nothing else is read."""
+"""Figures of states: a state holds its points, library and seed, so nothing else is read."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import torch
+from sympy import Expr
 
 from sdnet.errors import InputError
+from sdnet.formula import to_text
 from sdnet.library import SDData
-from srnet import plots
+from srnet import plots, plots_laws
+from srnet.equations import evaluate
 from srnet.runs.assembly import critic_of
 from srnet.runs.config import CriticConfig
 from srnet.runs.critic import score
 from srnet.runs.curves import CurveSource
+from srnet.runs.laws import Law
 from srnet.runs.values import build
 
 
@@ -52,6 +57,35 @@ def verdicts(state: Mapping, count: int = 500, seed: int | None = None) -> plots
     is_real = torch.arange(2 * count) < count
     values = _values(source, curves)
     return plots.verdicts(source.points, values, score(critic, curves), is_real)[0, 0].figure
+
+
+def law(found: Law) -> plots.Figure:
+    """The target against the equation on held rows, and each latent against its formula."""
+    latents = [] if found.latents is None else found.latents.formulas
+    has_equation = found.chosen is not None
+    figure, axes = plots_laws.panels(has_equation + len(latents))
+    if has_equation:
+        x, y = found.held
+        equation = found.chosen.expression
+        plots_laws.target_against_equation(
+            axes[0], y, evaluate(equation, x), label=found.target, text=to_text(equation)
+        )
+    for latent, (ax, formula) in enumerate(zip(axes[has_equation:], latents, strict=True)):
+        plots_laws.latent_against_formula(
+            ax,
+            found.x,
+            found.latents.curves[latent],
+            partial(evaluate, formula),
+            _inputs(formula),
+            found.names,
+            label=f"latent {latent}",
+            text=to_text(formula),
+        )
+    return figure
+
+
+def _inputs(formula: Expr) -> list[int]:
+    return sorted(int(symbol.name[1:]) for symbol in formula.free_symbols)
 
 
 def _values(source: CurveSource, curves: torch.Tensor) -> torch.Tensor:

@@ -82,8 +82,9 @@ def train_generator(
         `latents`, the measures' latents, thinned; `members`, a row for each at the end, and `best`,
         the one chosen without the truth; `times`, `points`, `targets`, `library`, `seed`, `ended`
         as of a critic's run; and the weights. Of everything the averaged weights are measured.
-        A member whose figures are no longer numbers is lost: its weights and, from that epoch on, its
-        figures are NaN, and the others go on. Losing the last one ends the run before that epoch.
+        A member whose figures are no longer numbers is lost: its weights and, from that epoch on,
+        its figures are NaN, and the others go on. Losing the last one ends the run before that
+        epoch.
 
     Raises:
         InputError: hyperparameters, tables, library, critic and state that don't fit.

@@ -14,7 +14,7 @@ def list_runs(folder: str | Path) -> list[dict]:
 
     A critic's row holds name, what it sees, its hidden layers, objective, rate, seed, epochs (done
     and asked for), fresh accuracies where there are any, seconds of training, and how it ended;
-    that of generators what they are, and the figures of the best one.
+    that of generators what they are, and the figures of the best one; that of a law its equation.
 
     Raises:
         InputError: there is no such folder.
@@ -29,7 +29,9 @@ def row_of(path: Path) -> dict:
     """The row of one state, or its `problem`."""
     try:
         state = load_state(path)
-        return (_row_of_generators if "generator_args" in state else _row_of_critic)(path, state)
+        form = str(state["format"]).split()[0]
+        rows = {"law": _row_of_law, "generator": _row_of_generators, "critic": _row_of_critic}
+        return rows[form](path, state)
     except InputError as error:
         told = str(error)
         return {"name": path.stem, "problem": told if str(path) in told else f"{path}: {told}"}
@@ -74,6 +76,19 @@ def _row_of_generators(path: Path, state: Mapping) -> dict:
         **{name: best.get(name) for name in SHOWN},
         "seconds": sum(state["times"]),
         "ended": state["ended"],
+    }
+
+
+def _row_of_law(path: Path, state: Mapping) -> dict:
+    chosen = state["equations"][state["chosen"]]
+    return {
+        "name": path.stem,
+        "target": state["target"],
+        "inputs": len(state["names"]),
+        "seed": state["seed"],
+        "loss": chosen["loss"],
+        "way": chosen["way"],
+        "equation": chosen["equation"],
     }
 
 

@@ -21,6 +21,7 @@ from srnet.runs.older import from_older
 
 FORMATS = {
     "critic 1": ("hyperparams", "critic_args", "critic", "history", "times", "ended"),
+    "law 1": ("names", "target", "equations", "chosen", "train", "validation", "network"),
     "generator 1": ("hyperparams", "generator_args", "generator", "history", "times", "ended"),
 }
 """What a state of each form holds at least."""

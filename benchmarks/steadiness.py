@@ -57,10 +57,8 @@ def run(problem: str, seeds: int, epochs: int | None, reach: float, weight: floa
         stack=(seeds,),
         generator=[torch.Generator().manual_seed(seed) for seed in range(seeds)],
     )
-    # A batch of all rows: the guide's points are then gone through beside the table's rows.
-    recipe = Recipe(epochs, lr=3e-3, schedule="cosine", iters=0, batch_size=len(x))
+    recipe = Recipe(epochs, lr=3e-3, schedule="cosine", iters=0)
     training = JointTraining(model, None, x, y, recipe, guide)
-    training.points = guide.points
     for _ in stretches(training, lambda block: Block(), epochs):
         pass
     seconds = (time.process_time() - began) / seeds

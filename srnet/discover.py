@@ -10,6 +10,7 @@ import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import sympy
@@ -90,10 +91,8 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         self.warm_start = warm_start
         self.random_state = random_state
 
-    def fit(
-        self, X: ArrayLike, y: ArrayLike, validation: tuple[ArrayLike, ArrayLike] | None = None
-    ) -> "SymbolicRegressor":
-        """Find formulas for y (n,) of X (n, d).
+    def fit(self, X: Any, y: Any, validation: Any = None) -> "SymbolicRegressor":
+        """Find formulas for y (n,) of X (n, d), arrays or data frames; anything else is refused.
 
         Args:
             validation: held rows (X, y); None holds a quarter of the rows, chosen by random_state.
@@ -106,7 +105,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         except ValueError as error:
             raise InputError(_told(error, X, y)) from error
         self._check_settings(x)
-        rows = _split(x, y, validation, self.random_state)
+        rows = _split(x, y.astype(np.float64), validation, self.random_state)
         pursuit = self._pursuit(*rows)
         if np.ptp(pursuit.y) == 0:
             found = tables.scored([_constant(pursuit.y[0])], *pursuit.held, "constant")
@@ -132,7 +131,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             )
         return self
 
-    def predict(self, X: ArrayLike) -> Float64[ndarray, " n"]:
+    def predict(self, X: Any) -> Float64[ndarray, " n"]:
         """The formula's values at X (n, d).
 
         Raises:
@@ -232,7 +231,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
                 )
 
 
-def _split(x: ndarray, y: ndarray, validation: tuple | None, seed: int) -> tuple[ndarray, ...]:
+def _split(x: ndarray, y: ndarray, validation: Any, seed: int) -> tuple[ndarray, ...]:
     """Rows to fit and rows to judge: x, y, held x, held y. Equal rows stay on one side."""
     varies = np.ptp(x, axis=0) > 0
     if not varies.all():
@@ -240,7 +239,8 @@ def _split(x: ndarray, y: ndarray, validation: tuple | None, seed: int) -> tuple
         warnings.warn(f"{constant}: constant in X, so no law can be seen in it", stacklevel=3)
     if validation is not None:
         if not isinstance(validation, tuple) or len(validation) != 2:
-            raise InputError(f"validation is a {type(validation).__name__}; expected (X, y)")
+            given = f"{type(validation).__name__} of {len(validation)}"
+            raise InputError(f"validation is a {given}; expected (X, y)")
         try:
             held = check_array(validation[0], dtype=np.float64)
             target = check_array(validation[1], dtype=np.float64, ensure_2d=False).ravel()
@@ -274,12 +274,13 @@ def open_library(path: str | Path) -> SDData:
     return SDData(path, table[1] if table else "X")
 
 
-def _told(error: ValueError, x: ArrayLike, y: ArrayLike) -> str:
+def _told(error: ValueError, x: Any, y: Any) -> str:
     """What scikit-learn says of X and y, in one sentence, with the first place that is meant."""
     said = str(error).splitlines()[0].rstrip(".:")
-    for name, values in (("X", x), ("y", y)):
+    placed = any(word in said for word in ("NaN", "infinity", "convert"))
+    for name, values in (("X", x), ("y", y)) if placed else ():
         rows = np.asarray(values, dtype=object)
-        for place in np.ndindex(rows.shape) if name in said or "convert" in said else ():
+        for place in np.ndindex(rows.shape):
             if not _is_finite(rows[place]):
                 where = f"row {place[0]}" + (f", column {place[1]}" if len(place) > 1 else "")
                 return f"{said}: {rows[place]!r} in {name}, {where}; expected finite numbers"

@@ -90,12 +90,9 @@ def train_network(
     fitted = Fitted(model, center, spread, mean, scale, ())
     rows = fitted._scaled(x)
     target = torch.from_numpy((y - mean) / scale).float()[:, None]
-    # A batch of all rows: the guide's points are gone through beside the table's rows.
-    recipe = Recipe(epochs, lr=RATE, schedule="cosine", iters=0, batch_size=len(rows))
+    recipe = Recipe(epochs, lr=RATE, schedule="cosine", iters=0)
     guide = None if formula is None else _guide(formula, fitted, rows, target, masks)
     training = JointTraining(model, None, rows, target, recipe, guide)
-    if guide is not None:
-        training.points = guide.points
     for _ in stretches(training, lambda block: Block(), epochs):
         pass
     with torch.no_grad():

@@ -69,7 +69,7 @@ class Projection:
         reach: see `widened`.
 
     Attributes:
-        points: where the latents are to be looked at; those of `widened(x, reach)` at which all
+        points: where the latents are looked at; those of `widened(x, reach)` at which all
             terms are finite.
 
     Raises:
@@ -124,18 +124,13 @@ class Projection:
         self._head = (weights * deviations).to(x)
         self._offset = found.offset + float((weights * means).sum())
 
-    def update(self, model: SRNet, x: Tensor, y: Tensor, epoch: int) -> None:
-        """Before the first epoch, set the head; the points x are only checked, y not looked at.
+    def update(self, model: SRNet, epoch: int) -> None:
+        """Before the first epoch, set the head.
 
         Raises:
-            InputError: a model with another head than a linear one to one output, with another
-                number of latents, or a loop that looks at the latents at other points.
+            InputError: a model with another head than a linear one to one output, or with another
+                number of latents.
         """
-        if not torch.equal(x, self.points):
-            raise InputError(
-                f"the latents are looked at on {tuple(x.shape)} points; expected the guide's, "
-                f"{tuple(self.points.shape)}"
-            )
         head = model.head
         if not isinstance(head, MLP) or len(head.weights) != 1 or head.out_size != 1:
             raise InputError(

@@ -25,6 +25,7 @@ from srnet.search import search
 EXACT = 1e-7  # relative RMS error on the held rows at which a formula needs no rival
 FEW = 3  # variables up to which functions of quadratics are tried
 SHORT = 60  # nodes: an exact formula that is longer has rivals that may be as exact
+LIKELY = 0.07  # share of its roughness that an outer function must leave to be tried first
 MOST_TRIPLES = 6  # groups of three inputs whose products are tried
 MOST_LATENTS = 12  # of a generator that is guided to a formula's terms
 SURE = 1e-4  # share of the variance: a formula that leaves less is better than any network here
@@ -96,9 +97,10 @@ class Pursuit:
                 ("waves", "sparse", lambda: ways.wave_sums(table)),
             ]
             inputs = self.x.shape[1]
+            yield "outer", "composed", lambda: ways.composed(table, (0.0, LIKELY))
             # On one variable, sums of products come close to anything: the stricter kind is first.
             yield from simple[::-1] if inputs == 1 else simple[: 2 if inputs <= FEW else 1]
-            yield "composed", "composed", lambda: ways.composed(table)
+            yield "composed", "composed", lambda: ways.composed(table, (LIKELY, 1.0))
             yield "products", "sparse", lambda: ways.product_sums(table)
         yield "network", "network", self._by_network
         if self.shapes is None and self.x.shape[1] > 2:

@@ -5,6 +5,9 @@ An epoch of a member, with z its latents at the points of its curves:
     critic      `iters` steps on library draws against z as it stands
     generator   for each batch of rows, one step on  mean (head(latents(x)) - y)^2 + penalty(z)
 
+A guide's penalty is of the latents at points of its own. Of a batch of all rows the latents at the
+rows, the critics' points and the guide's come from one forward pass.
+
 Members never meet: each loss is of its own member, and so is each gradient. A member whose
 figures are no longer numbers is lost: its weights are NaN from the end of that stretch on, and the
 others go on.
@@ -22,6 +25,7 @@ from torch import Tensor
 
 from sdnet.adam import Adam
 from sdnet.critic import Critic
+from sdnet.errors import InputError
 from sdnet.extension import seen
 from sdnet.objective import margin_accuracy
 from sdnet.training import BLOCK, learning_rate, restore, training_state
@@ -88,15 +92,23 @@ class Figures:
 
 @runtime_checkable
 class Guide(Protocol):
-    """What may lead the latents besides the critics. It is called every `every` epochs."""
+    """What may lead the latents besides the critics.
+
+    every: epochs between two updates. points: where the guide looks at the latents, (m, d); they
+    need not be rows of the table.
+    """
 
     every: int
+    points: Tensor
 
-    def update(self, model: SRNet, x: Tensor, y: Tensor, epoch: int) -> None:
-        """Look at the latents at the points (n, d) of the curves; may change weights in place."""
+    def update(self, model: SRNet, epoch: int) -> None:
+        """Called without gradients, before the epoch; may change weights in place."""
 
     def penalty(self, curves: Tensor, progress: float) -> Tensor:
-        """(E, k, n) -> (E,), added to the loss; progress is the share of epochs done, in [0, 1)."""
+        """(E, k, m), latents at the points -> (E,), added to the loss of each step.
+
+        progress is the share of epochs done, in [0, 1).
+        """
 
     def state_dict(self) -> dict:
         """Tensors and plain containers from which `load_state_dict` brings everything back."""
@@ -115,6 +127,9 @@ class JointTraining:
         x, y: the table, (n, d) and (n, out).
         recipe: how they are trained; its weight `sd` needs a critic, its `iters` a stack of them.
         guide: see `Guide`.
+
+    Raises:
+        InputError: a guide without points, or whose points have other variables than x.
 
     >>> from sdnet.training import stretches
     >>> model, x = SRNet(in_size=1, lat_size=2, hid_size=8, stack=(3,)), torch.rand(20, 1)
@@ -137,6 +152,10 @@ class JointTraining:
         self.model, self.critic, self.recipe, self.guide = model, critic, recipe, guide
         self.x, self.y = x, y
         self.points = x[: recipe.points]
+        self.places = x if recipe.batch_size is None else self.points
+        """Where the latents are computed besides the rows of a batch, the guide's points last."""
+        if guide is not None:
+            self.places = _joined(self.places, guide.points)
         self.parameters = list(model.parameters())
         self.optimizer = Adam(self.parameters, recipe.lr, recipe.betas, recipe.wd)
         self.averaged = copy.deepcopy(model).requires_grad_(False) if recipe.average else model
@@ -199,19 +218,21 @@ class JointTraining:
         self.optimizer.lr = learning_rate(recipe.schedule, recipe.lr, epoch, recipe.epochs)
         if self.guide is not None and epoch % self.guide.every == 0:
             with torch.no_grad():
-                self.guide.update(self.model, self.points, self.y[: recipe.points], epoch)
+                self.guide.update(self.model, epoch)
         losses, penalties, margins = [], [], None
         for number, (x, y) in enumerate(self._batches(block, epoch % BLOCK)):
-            z = self.model.latents(x)
-            if x is self.x:
-                values, curves = self._seen(self.model, z[:, : recipe.points].mT)
-            else:
-                values, curves = self.curves(self.model)
+            places = self.model.latents(self.places)
+            z = places[:, : len(x)] if x is self.x else self.model.latents(x)
+            values, curves = self._seen(self.model, places[:, : len(self.points)].mT)
             if number == 0 and recipe.iters:
                 margins = self._train_critic(curves.detach(), block, epoch)
             losses.append((self.model.head(z) - y).square().mean((-2, -1)))
-            penalties.append(self._penalty(values, curves, block, epoch))
-            self._step(losses[-1] + penalties[-1])
+            added = self._penalty(values, curves, block)
+            if self.guide is not None:
+                guided = places[:, -len(self.guide.points) :].mT
+                added = added + self.guide.penalty(guided, epoch / recipe.epochs)
+            penalties.append(added)
+            self._step(losses[-1] + added)
         means = (torch.stack(numbers).detach().mean(0) for numbers in (losses, penalties))
         return *means, margins
 
@@ -235,14 +256,11 @@ class JointTraining:
             margins.append(critic.step(real[i % len(real)], fake, epsilon)[0])
         return margins[0]
 
-    def _penalty(self, values: Tensor, curves: Tensor, block: Block, epoch: int) -> Tensor:
+    def _penalty(self, values: Tensor, curves: Tensor, block: Block) -> Tensor:
         weights = self.recipe.weights
         scores = self.scores(curves) if weights.sd else None
         mask = self.model.latents.mask() if weights.e1 or weights.a1 or weights.a2 else None
-        total = penalty(weights, values, scores, mask, block.draws)
-        if self.guide is None:
-            return total
-        return total + self.guide.penalty(values, epoch / self.recipe.epochs)
+        return penalty(weights, values, scores, mask, block.draws)
 
     def _step(self, losses: Float[Tensor, "e"]) -> None:
         for parameter in self.parameters:
@@ -290,6 +308,16 @@ class JointTraining:
         if members.any():
             for parameter in [*self.parameters, *self.averaged.parameters()]:
                 parameter[members] = torch.nan
+
+
+def _joined(first: Float[Tensor, "n d"], last: Float[Tensor, "m other"]) -> Tensor:
+    """Points that begin with the first ones and end with the last; these may begin with those."""
+    if not len(last) or first.shape[1] != last.shape[1]:
+        raise InputError(
+            f"the guide's points are {tuple(last.shape)}; expected some, of {first.shape[1]} "
+            "variables as x"
+        )
+    return last if torch.equal(first, last[: len(first)]) else torch.cat([first, last])
 
 
 def _trained(parameters: Iterable[Tensor], adam: Adam) -> list[Tensor]:

@@ -86,10 +86,10 @@ def product_sums(table: Table) -> Iterator[sympy.Expr]:
     yield from table.finished_sums(search.run(), search)
 
 
-def composed(table: Table) -> Iterator[sympy.Expr]:
+def composed(table: Table, between: tuple[float, float]) -> Iterator[sympy.Expr]:
     """F(s) with s a sum of generic shapes and products, see `srnet.readout.outer`."""
-    search = table.search(generic_shapes(table.x), 0.35, order=3)
-    for expression in composites(search):
+    search = table.search(generic_shapes(table.x), 0.3, order=3)
+    for expression in composites(search, between):
         yield table.finished(expression)
 
 

@@ -46,11 +46,12 @@ OUTERS = (
 )
 
 
-def composites(search: Search) -> Iterator[sympy.Expr]:
+def composites(search: Search, between: tuple[float, float] = (0.0, 1.0)) -> Iterator[sympy.Expr]:
     """Formulas F(s(x)) for the target of a search, the likeliest F first.
 
-    An F is tried where u = F^-1(y) is smoother than y: where a cubic of the inputs leaves a smaller
-    share of it. The formulas are starting points: their constants fit u, not yet y.
+    An F is tried where u = F^-1(y) is smoother than y: the share of it that a cubic of the inputs
+    leaves is less than that of y, the ratio of the two lying in the half-open interval `between`.
+    The formulas are starting points: their constants fit u, not yet y.
 
     >>> from srnet.readout.bank import make_bank
     >>> from srnet.readout.generic import generic_shapes
@@ -73,7 +74,8 @@ def composites(search: Search) -> Iterator[sympy.Expr]:
         left, sides = _smooth_sides(search.x, q, size)
         tried.append((left, partial(_squared, replace(small, precision=EDGE), sign, size, sides)))
     for left, find in sorted(tried, key=lambda pair: pair[0]):
-        if left < roughness and (found := find()) is not None:
+        near, far = (roughness * ratio for ratio in between)
+        if near <= left < far and (found := find()) is not None:
             yield found
 
 

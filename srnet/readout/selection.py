@@ -79,7 +79,7 @@ class Search:
     def _step(self, states: Sequence[Sum]) -> list[Sum]:
         """The beam with one more term, its leader improved by exchanges."""
         grown: dict[object, tuple[float, list[Term]]] = {}
-        for state in states:
+        for state in (s for s in states if len(s.terms) < self.max_terms):
             for misfit, terms in self._grown(state.terms, self.kinds):
                 key = _signature(terms)
                 if key not in grown or misfit < grown[key][0]:

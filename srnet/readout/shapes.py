@@ -76,7 +76,7 @@ class Shape:
         self, x: Float64[ndarray, "n d"], c: Float64[ndarray, "m p"]
     ) -> Float64[ndarray, "m n"]:
         """s at n points for m rows of coefficients."""
-        return self._value(*self._arguments(x, c))[0].numpy()
+        return self._value(*self._arguments(x, c))[0].numpy().reshape(-1, len(x))
 
     def slopes(
         self, x: Float64[ndarray, "n d"], c: Float64[ndarray, " p"]
@@ -100,11 +100,8 @@ class Shape:
 
     def _arguments(self, x: ndarray, c: ndarray) -> list[torch.Tensor]:
         # A copy, since torch takes no read-only and no reversed arrays.
-        columns = [torch.from_numpy(x[:, i].copy())[None] for i in self.variables]
-        c = torch.as_tensor(c)
-        if not self.size:
-            return columns
-        return [*(column.expand(len(c), -1) for column in columns), *c.T.unsqueeze(-1)]
+        columns = [torch.from_numpy(x[:, i].copy()) for i in self.variables]
+        return [*columns, *torch.as_tensor(c).T.unsqueeze(-1).unbind()] if self.size else columns
 
 
 ONE = Shape(sympy.Integer(1))  # what cos(c x) and exp(c x) become

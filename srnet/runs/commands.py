@@ -121,6 +121,7 @@ def discover(words: Sequence[str]) -> None:
         "symdisc discover [PROBLEM]",
         "Find the equation of a problem's table, such as data/F07, or of a CSV file's column.",
     )
+    from srnet.runs import figures  # noqa: F401 - what draws must be there before the work begins
     from srnet.runs.discovery import load_given, run_discovery
 
     given = load_given(settings)

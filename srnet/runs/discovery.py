@@ -58,7 +58,9 @@ def load_given(settings: DiscoveryRun) -> Given:
         name: (table.in_data.numpy(), table.target_data[:, 0].numpy())
         for name, table in problem_tables(settings.data).items()
     }
-    x, y = next(iter(tables.values()))  # of "train", or "all"
+    if not tables.keys() & {"train", "all"}:
+        raise InputError(f"{settings.data}: its mask has {', '.join(tables)}; expected train rows")
+    x, y = tables.get("train") or tables["all"]
     names = tuple(f"x{i}" for i in range(x.shape[1]))
     return Given(x, y, tables.get("val"), names, _problem(settings.data))
 

@@ -16,6 +16,7 @@ from srnet.runs.generators import (
     critics_of,
     fitted,
     generator_args,
+    guide_of,
     make_generators,
     recipe_of,
 )
@@ -64,10 +65,10 @@ def train_generator(
             rest keep their defaults. E is `restarts`.
         train: its `in_data` (n, d) and `target_data` (n, out) are fitted.
         val: rows to measure on, see `Returns`.
-        lib: what counts as real; None if nothing asks for it (`sd` and `e3` are 0).
+        lib: what counts as real; None if nothing asks for it (`sd`, `e3`, `projection` are 0).
         critic: the state of a trained critic, which judges all members and stays as it is; with
             `disc.iters` 0.
-        guide: see `srnet.training.Guide`.
+        guide: see `srnet.training.Guide`; `projection` makes one from library and table.
         state: of an earlier run of the same settings, tables, library and seed, to go on from.
         path, checkpoint_every, tracker, progress: as for `srnet.runs.critic.train_critic`.
 
@@ -139,10 +140,18 @@ def _start(
     points = x[: config.points]
     if lib is not None:
         lib.check(points, with_partials="grad" in config.ext)
-    elif (config.sd and config.disc.iters) or config.e3:
-        raise InputError("lib is None, but sd or e3 asks for library curves; expected a library")
+    elif (config.sd and config.disc.iters) or config.e3 or config.projection:
+        raise InputError(
+            "lib is None, but sd, e3 or projection asks for library curves; expected a library"
+        )
+    if guide is not None and config.projection:
+        raise InputError(
+            f"a guide is given and projection is {config.projection:g}, a guide too; expected one"
+        )
     arguments = generator_args(config)
     model = make_generators(arguments, config.restarts, seed).to(device)
+    if config.projection:
+        guide = guide_of(config, model, x, y, lib)
     critic, critic_arguments = critics_of(config, points, seed, trained)
     critic = critic if critic is None else critic.to(device)
     training = JointTraining(model, critic, x, y, recipe_of(config), guide)

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from sdnet.mlp import pair
 from srnet.runs.config import (
     Arch,
     Betas,
@@ -75,19 +76,45 @@ class GeneratorConfig(Settings):
     a1: NonNegative = Field(0.0, description="weight of the L1 norm of the input masks")
     a2: NonNegative = Field(0.0, description="weight of the norms of the masks of whole units")
     e3: NonNegative = Field(0.0, description="weight of the entropy of likeness to library draws")
+    projection: NonNegative = Field(
+        0.0, description="weight of the latents' distance to library shapes that sum to the target"
+    )
     log_freq: Count = Field(100, description="epochs between two measures on the validation rows")
 
     @model_validator(mode="after")
     def _consistent(self) -> "GeneratorConfig":
-        kind, alpha = self.arch.hid_type, self.arch.hid_kwargs.alpha
-        learned = (kind if isinstance(kind, str) else kind[0]) == "DSN" and alpha is None
+        kind, alpha = pair("hid_type", self.arch.hid_type)[0], self.arch.hid_kwargs.alpha
+        learned = kind == "DSN" and alpha is None
         for name in ("e1", "a1", "a2"):
             if getattr(self, name) and not learned:
                 raise ValueError(
                     f"{name} needs a mask to learn: expected {name} 0, or arch.hid_type DSN and "
                     "arch.hid_kwargs.alpha none"
                 )
+        if self.projection:
+            self._guidable()
         return self
+
+    def _guidable(self) -> None:
+        """Raise for generators whose output isn't a sum of latents that see given inputs."""
+        arch = self.arch
+        kinds, depths = pair("hid_type", arch.hid_type), pair("hid_num", arch.hid_num)
+        if kinds[0] != "DSN" or arch.hid_kwargs.alpha is None:
+            raise ValueError(
+                "projection needs to know which inputs each latent sees: expected "
+                "arch.hid_kwargs.alpha a row of 0 and 1 for each latent, with arch.hid_type DSN, "
+                f"or projection 0; got {arch.hid_kwargs.alpha} with {kinds[0]}"
+            )
+        if kinds[1] != "MLP" or depths[1]:
+            raise ValueError(
+                "projection needs a linear head: expected arch.hid_num (.., 0) and arch.hid_type "
+                f"(.., MLP), or projection 0; got (.., {depths[1]}) and (.., {kinds[1]})"
+            )
+        if arch.out_size != 1:
+            raise ValueError(
+                "projection needs a single target: expected arch.out_size 1, or projection 0; got "
+                f"{arch.out_size}"
+            )
 
 
 class Tables(Sources):

@@ -4,19 +4,27 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from sdnet.critic import Critic, SDNet
 from sdnet.errors import InputError
+from sdnet.library import SDData
 from sdnet.mlp import check_whole
+from srnet.decomposition import decompose
 from srnet.network import SRNet
 from srnet.penalties import Weights
+from srnet.projection import Projection
 from srnet.runs.assembly import critic_args, critic_of, embedding_size
 from srnet.runs.curves import random_stream
 from srnet.runs.generator_config import GeneratorConfig
+from srnet.runs.running import log
 from srnet.runs.states import load_state
 from srnet.runs.values import build, merge, to_plain
 from srnet.training import Recipe
+
+EXPLAINED = 1e-2
+"""Share of the target's variance that a sum may leave before a warning is given of it."""
 
 
 def fitted(config: GeneratorConfig, x: Tensor, y: Tensor) -> GeneratorConfig:
@@ -39,6 +47,29 @@ def fitted(config: GeneratorConfig, x: Tensor, y: Tensor) -> GeneratorConfig:
             raise InputError(f"{name} is {given}, but the data has {count} rows")
     found = {"arch.in_size": variables, "disc.emb_size": embedding_size(config, variables)}
     return build(GeneratorConfig, merge(to_plain(config), found), "hyperparams")
+
+
+def guide_of(
+    config: GeneratorConfig, model: SRNet, x: Tensor, y: Tensor, library: SDData
+) -> Projection:
+    """The guide of a config's `projection`: to the library's shapes that sum to y, see `decompose`.
+
+    It follows from the arguments alone, so a run that is gone on with has the same one again.
+
+    Raises:
+        InputError: no latent sees all the inputs of any shape, or y is constant.
+    """
+    masks = model.latents.mask()[0]  # of any member: they are given
+    with threadpool_limits(1):  # products this small are slower on several cores
+        found = decompose(library, x, y, masks)
+    left = found.misfit / float(y.double().var(correction=0))
+    if left > EXPLAINED:
+        log.warning(
+            "the sum of library shapes that projection draws the latents to leaves %.2g of the "
+            "target's variance: %s; expected a library and masks that explain it, or projection 0",
+            *(left, found.expression),
+        )
+    return Projection(found, x, y, masks, weight=config.projection)
 
 
 def generator_args(config: GeneratorConfig) -> dict:

@@ -105,7 +105,7 @@ def test_the_head_makes_the_target_of_the_true_latents():
     y = target(x)
     guide, model = guide_of(x, y), model_of()
     with torch.no_grad():
-        guide.update(model, guide.points, y, epoch=0)
+        guide.update(model, epoch=0)
         predicted = model.head(true_latents(guide.points).mT)
     for member in predicted:
         assert torch.allclose(member, target(guide.points), atol=1e-3)
@@ -117,7 +117,7 @@ def test_the_head_is_set_before_the_first_epoch_only():
     guide, model = guide_of(x, target(x)), model_of()
     before = model.head.weights[0].clone()
     with torch.no_grad():
-        guide.update(model, guide.points, target(x), epoch=guide.every)
+        guide.update(model, epoch=guide.every)
     assert torch.equal(model.head.weights[0], before)
 
 
@@ -136,9 +136,8 @@ def test_training_brings_latents_to_the_terms():
     x = points(100)
     y = target(x)
     guide, model = guide_of(x, y), model_of(hid_size=32)
-    recipe = Recipe(300, lr=1e-2, schedule="cosine", iters=0, batch_size=len(x))
+    recipe = Recipe(300, lr=1e-2, schedule="cosine", iters=0)
     training = JointTraining(model, None, x, y, recipe, guide)
-    training.points = guide.points
     for _ in stretches(training, lambda block: Block(), epochs=300):
         pass
     with torch.no_grad():
@@ -171,14 +170,7 @@ def test_models_that_are_no_sum_of_the_latents(options, message):
     x = points()
     guide = guide_of(x, target(x))
     with pytest.raises(InputError, match=message), torch.no_grad():
-        guide.update(model_of(**options), guide.points, target(x), epoch=0)
-
-
-def test_other_points_than_the_guides():
-    x = points()
-    guide = guide_of(x, target(x))
-    with pytest.raises(InputError, match=r"\(60, 2\) points"):
-        guide.update(model_of(), x, target(x), epoch=0)
+        guide.update(model_of(**options), epoch=0)
 
 
 def test_terms_that_the_masks_forbid():

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from sdnet.critic import SDNet
+from sdnet.errors import InputError
 from sdnet.extension import extend
 from sdnet.training import BLOCK, NonFiniteError, learning_rate, stretches
 from srnet.network import SRNet
@@ -183,6 +184,70 @@ def test_a_curve_has_the_first_points_whatever_the_batch():
         expected = model.latents(X[:7]).mT.detach()
         trained(model, critic, recipe, lambda _: Block(curves_of(0, 7)), epochs=1)
         torch.testing.assert_close(seen[-1], expected)
+
+
+class Pull:
+    """A guide that draws the latents at its points to 1."""
+
+    every = 1000
+
+    def __init__(self, points):
+        self.points, self.seen = points, []
+
+    def update(self, model, epoch):
+        pass
+
+    def penalty(self, curves, progress):
+        self.seen.append(curves.detach().clone())
+        return (curves - 1).square().mean((-2, -1))
+
+    def state_dict(self):
+        return {}
+
+    def load_state_dict(self, state):
+        pass
+
+
+GUIDED = torch.randn(9, 2, generator=torch.Generator().manual_seed(7))
+
+
+@pytest.mark.parametrize("batch_size", [None, 5, N])
+@pytest.mark.parametrize("count", [None, 7])
+@pytest.mark.parametrize("points", [X, torch.cat([X, GUIDED]), GUIDED, X[:3]])
+def test_a_guide_looks_at_its_own_points(points, count, batch_size):
+    """And the critics at theirs; each step is one on the rows by torch's Adam."""
+    critic_saw = []
+
+    class Note(SDNet):
+        def step(self, real, fake, epsilon=None):
+            critic_saw.append(fake.clone())
+            return super().step(real, fake, epsilon)
+
+    size, guide, model = count or N, Pull(points), generators()
+    before = copy.deepcopy(model)
+    critic = Note(size, 1, 8, gp=0, stack=(E,), generator=streams())
+    recipe = Recipe(1, Weights(), lr=1e-2, iters=1, points=count, batch_size=batch_size)
+    _, rows = trained(
+        model, critic, recipe, lambda _: Block(curves_of(0, size)), guide=guide, epochs=1
+    )
+    torch.testing.assert_close(guide.seen[0], before.latents(points).mT.detach())
+    torch.testing.assert_close(critic_saw[0], before.latents(X[:size]).mT.detach())
+    alone = generators((), torch.Generator().manual_seed(1))
+    adam, losses = torch.optim.Adam(alone.parameters(), 1e-2), []
+    for batch in torch.arange(N).split(batch_size or N):
+        losses.append((alone(X[batch]) - Y[batch]).square().mean())
+        adam.zero_grad()
+        (losses[-1] + (alone.latents(points) - 1).square().mean()).backward()
+        adam.step()
+    for name, weights in alone.state_dict().items():
+        torch.testing.assert_close(model.state_dict()[name][1], weights, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(rows["loss"][0, 1], torch.stack(losses).mean().detach())
+
+
+@pytest.mark.parametrize("size", [(4, 3), (0, 2)])
+def test_a_guide_of_other_variables_or_no_points(size):
+    with pytest.raises(InputError, match=r"the guide's points are \(.*expected some, of 2 variab"):
+        JointTraining(generators(), None, X, Y, Recipe(1, iters=0), Pull(torch.zeros(size)))
 
 
 def test_a_fixed_critic_judges_all_members_and_stays():

@@ -300,14 +300,14 @@ class Toy:
     """Draws the latents to 0, more from call to call; its count is its state."""
 
     every = 4
+    points = X[TRAIN]
 
     def __init__(self):
         self.calls = 0
 
-    def update(self, model, x, y, epoch):
+    def update(self, model, epoch):
         assert epoch % self.every == 0
         assert not torch.is_grad_enabled()
-        assert (len(x), len(y)) == (N, N)
         self.calls += 1
         model.head.biases[0][0] += 1  # member 0 alone is moved
 
@@ -329,6 +329,9 @@ def test_a_guide(monkeypatch, whole):
     assert equal(results(run(guide=Toy(), state=parted)), results(expected))
     with pytest.raises(InputError, match="was trained with a guide, and now it is without one"):
         run(state=parted)
+    masks = {"projection": 1, "arch.hid_kwargs": {"alpha": [[1, 0], [1, 1]]}}
+    with pytest.raises(InputError, match="a guide is given and projection is 1, a guide too"):
+        run(masks, guide=Toy())
     alone = run({"restarts": 1}, guide=Toy())
     torch.testing.assert_close(
         alone["generator"]["head.biases.0"][0], expected["generator"]["head.biases.0"][0]
@@ -341,7 +344,7 @@ def test_a_guide(monkeypatch, whole):
 class Fault(Toy):
     """From epoch 10 on, its penalty on member 0 is no number."""
 
-    def update(self, model, x, y, epoch):
+    def update(self, model, epoch):
         pass
 
     def penalty(self, curves, progress):
@@ -408,7 +411,7 @@ BAD = [
     ({"average": 1}, {}, "average: got 1, expected a number in [0, 1)"),
     ({"restarts": 0}, {}, "restarts: got 0, expected a whole number >= 1"),
     ({"epoch": 3}, {}, "epoch: unknown key; did you mean 'epochs'?"),
-    ({}, {"lines": None}, "lib is None, but sd or e3 asks for library curves"),
+    ({}, {"lines": None}, "lib is None, but sd, e3 or projection asks for library"),
     ({}, {"lines": ["log(x0)"]}, "isn't a finite real number"),
     ({}, {"seed": -1}, "seed is -1"),
     ({}, {"checkpoint_every": 0}, "checkpoint_every is 0"),

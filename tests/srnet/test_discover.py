@@ -1,0 +1,366 @@
+"""The estimator: laws from algebra, scikit-learn's checks, forms of the equation, bad input."""
+
+import math
+import pickle
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import sympy
+import torch
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sdnet.errors import InputError
+from sdnet.formula import parse
+from srnet import equations as tables
+from srnet.discover import LEAST_ROWS, SymbolicRegressor, _split, open_library
+
+X = np.random.default_rng(0).standard_normal((200, 2))
+A, B = X.T
+Y = 2.7 * A**2 + 5 * np.cos(3 * B) + 4.5 * A * B  # F07
+LAW = "2.7*x0**2 + 4.5*x0*x1 + 5*cos(3*x1)"
+LINES = ["N0*x0**2", "N0*x1", "N0*cos(6*U0*x1)", "N0*x0*x1"]
+QUICK = {"network": False, "search_engine": None, "epochs": 1, "restarts": 1, "max_seconds": 60}
+F07 = "funs/F07_v2.lib"
+
+
+def regressor(library=F07, **settings):
+    return SymbolicRegressor(library, **QUICK | settings)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return regressor().fit(X, Y)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """A library of x0 alone: all tables of scikit-learn's checks have a first column."""
+    path = tmp_path_factory.mktemp("library") / "plain.lib"
+    path.write_text("x0\n")
+    return str(path)
+
+
+def relative_error(law, x, y):
+    return np.sqrt(np.mean((law.predict(x) - y) ** 2)) / y.std()
+
+
+def unfit(estimator):
+    """The checks that can't apply, with the reason."""
+    reason = "the tests' type checker looks at every argument; the constructor only assigns"
+    return {"check_do_not_raise_errors_in_init_or_set_params": reason}
+
+
+# The first column of scikit-learn's tables is all that the library has: each check takes a moment.
+# One check asks for a good score, which needs generic shapes.
+@pytest.mark.filterwarnings("ignore:.*(constant in X|target is constant|does not express)")
+@parametrize_with_checks([SymbolicRegressor("x0.lib", **QUICK)], expected_failed_checks=unfit)
+def test_scikit_learn(estimator, check, plain):
+    generic = "check_regressors_train" in repr(check)
+    check(estimator.set_params(library=None if generic else plain, max_seconds=0.05))
+
+
+@pytest.mark.parametrize(
+    ("y", "law"),
+    [
+        (2 * A * B - 1, "2*x0*x1 - 1"),
+        (np.sin(1.37 * A), "sin(1.37*x0)"),
+        (np.abs(A) ** 0.31, "abs(x0)**0.31"),
+        (A**2 / 3 - np.exp(-0.7 * B), "x0**2/3 - exp(-0.7*x1)"),
+        (B, "x1"),
+    ],
+)
+def test_small_laws_are_found_without_a_library(y, law):
+    found = regressor(None).fit(X, y)
+    assert found.text() == law
+    assert found.equation_.way == "sparse"
+    assert relative_error(found, X, y) < 1e-12
+
+
+def test_a_law_is_found_with_its_library(fitted):
+    assert fitted.text() == LAW
+    assert fitted.equation_ in fitted.equations_
+    assert fitted.score(X, Y) == pytest.approx(1, abs=1e-12)
+
+
+def test_columns_of_all_scales():
+    x = np.random.default_rng(0).standard_normal((100, 3)) * [1e-8, 1.0, 1e8]
+    y = 3e8 * x[:, 0] + 2e-8 * x[:, 1] * x[:, 2]
+    found = regressor(None).fit(x, y)
+    assert found.sympy().as_coefficients_dict().keys() == {
+        sympy.Symbol("x0", real=True),
+        sympy.Symbol("x1", real=True) * sympy.Symbol("x2", real=True),
+    }
+    assert relative_error(found, x, y) < 1e-12
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1e8])
+def test_targets_of_all_scales(scale):
+    found = regressor().fit(X, scale * Y)
+    coefficients = sorted(found.sympy().as_coefficients_dict().values())
+    assert [float(c) / scale for c in coefficients] == pytest.approx([2.7, 4.5, 5])
+
+
+@pytest.mark.parametrize(("noise", "seed"), [(n, s) for n in (0.01, 0.05) for s in range(3)])
+def test_noise_keeps_the_right_terms(noise, seed):
+    y = Y + noise * Y.std() * np.random.default_rng(seed).standard_normal(len(Y))
+    found = regressor(random_state=seed).fit(X, y)
+    x0, x1 = sympy.symbols("x0 x1", real=True)
+    terms = found.sympy().as_coefficients_dict()
+    wave = next(term for term in terms if term.has(sympy.cos))
+    assert set(terms) == {x0**2, x0 * x1, wave}
+    assert float(wave.args[0].coeff(x1)) == pytest.approx(3, rel=0.01)
+    assert [float(terms[t]) for t in (x0**2, x0 * x1, wave)] == pytest.approx(
+        [2.7, 4.5, 5], rel=0.05
+    )
+
+
+def test_the_formula_is_the_model(fitted):
+    x0, x1 = sympy.symbols("x0 x1", real=True)
+    expected = [float(fitted.sympy().subs({x0: a, x1: b})) for a, b in X[:20]]
+    np.testing.assert_allclose(fitted.predict(X[:20]), expected, rtol=1e-12)
+    again = parse(fitted.text(), {"x": 2})
+    assert again == fitted.sympy()
+    np.testing.assert_array_equal(tables.evaluate(again, X), fitted.predict(X))
+    printed = parse(str(fitted.sympy()), {"x": 2})
+    np.testing.assert_allclose(tables.evaluate(printed, X), fitted.predict(X), rtol=1e-12)
+    columns = torch.from_numpy(X).T
+    np.testing.assert_array_equal(fitted.to_torch()(*columns).numpy(), fitted.predict(X))
+
+
+def test_the_stored_losses_are_those_of_the_printed_formulas():
+    noisy = Y + np.random.default_rng(1).standard_normal(len(Y))
+    law = regressor(random_state=3).fit(X, noisy)
+    _, _, x, y = _split(X, noisy, None, 3)
+    assert len(law.equations_) > 2
+    for row in tables.rows(law.equations_):
+        values = tables.evaluate(parse(row["equation"], {"x": 2}), x)
+        assert np.mean((values - y) ** 2) == pytest.approx(row["loss"], rel=1e-9)
+
+
+def test_the_same_random_state_gives_the_same_bits():
+    noisy = Y + np.random.default_rng(1).standard_normal(len(Y))
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    one, other = (regressor(random_state=5).fit(X, noisy) for _ in range(2))
+    assert [e.expression for e in one.equations_] == [e.expression for e in other.equations_]
+    assert one.predict(X).tobytes() == other.predict(X).tobytes()
+    assert torch.equal(torch.get_rng_state(), before[0])  # global seeds are left alone
+    assert (np.random.get_state()[1] == before[1]).all()  # noqa: NPY002
+
+
+def test_forms(fitted):
+    assert fitted.latex() == sympy.latex(fitted.sympy())
+    assert LAW in fitted.table()
+    assert fitted.table().count(">") == 1
+    assert LAW in fitted._repr_html_()
+    assert "SymbolicRegressor" in regressor()._repr_html_()  # scikit-learn's, before a fit
+
+
+def test_parameters_clone_and_pickle(fitted):
+    settings = fitted.get_params()
+    assert settings["library"] == F07
+    assert clone(fitted).get_params() == settings
+    assert not hasattr(clone(fitted), "equation_")
+    again = pickle.loads(pickle.dumps(fitted))
+    assert again.predict(X).tobytes() == fitted.predict(X).tobytes()
+    assert again.set_params(warm_start=True).fit(X, Y).text() == LAW
+
+
+def test_warm_start_goes_on():
+    noisy = Y + np.random.default_rng(1).standard_normal(len(Y))
+    law = regressor(warm_start=True).fit(X, noisy)
+    first = law._pursued
+    assert first.tried == {"library", "network"}
+    began = time.monotonic()
+    law.fit(X, noisy)
+    assert time.monotonic() - began < 1  # no way is gone again
+    assert law._pursued.equations == first.equations
+    assert law._pursued.tried == first.tried
+    assert law.network_ is first.fitted
+    np.testing.assert_array_equal(law.masks_, first.masks)
+
+
+def test_without_warm_start_a_fit_forgets(fitted):
+    law = clone(fitted).fit(X, Y)
+    law.fit(X, A * B)
+    assert {e.way for e in law.equations_} <= {"mean", "sparse"}
+    assert law.text() == "x0*x1"
+
+
+def test_a_data_frame_has_names():
+    frame = pd.DataFrame(X, columns=["mass", "speed"])
+    law = regressor().fit(frame, pd.Series(Y))
+    assert law.feature_names_in_.tolist() == ["mass", "speed"]
+    assert law.text() == LAW
+    with pytest.raises(ValueError, match="feature names"):
+        law.predict(frame.rename(columns={"mass": "weight"}))
+
+
+def test_a_column_of_targets_is_told_of():
+    with pytest.warns(match="column-vector y was passed"):
+        law = regressor().fit(X, Y[:, None])
+    assert law.predict(X).shape == (200,)
+
+
+def test_one_column():
+    assert regressor(None).fit(X[:, :1], A**2).text() == "x0**2"
+
+
+def test_a_constant_target():
+    with pytest.warns(match=r"the target is constant, 2\.5"):
+        law = regressor().fit(X, np.full(200, 2.5))
+    assert law.sympy() == 2.5
+    np.testing.assert_array_equal(law.predict(X), 2.5)
+
+
+def test_a_constant_column_is_told_of():
+    with pytest.warns(match="^x1: constant in X"):
+        law = regressor(None).fit(np.column_stack([A, np.ones(200)]), A**3)
+    assert law.text() == "x0**3"
+
+
+def test_a_library_without_the_laws_terms_is_told_of(plain):
+    with pytest.warns(match=r"plain.lib does not express the target: its best equation leaves"):
+        law = regressor(plain).fit(X, Y)
+    left = law._pursued.relative(law.equation_)
+    assert 0.1 < left <= 1.1
+    assert np.isfinite(law.predict(X)).all()
+
+
+@pytest.mark.parametrize("name", ["funs/F10_v1.lib", "funs/F11_v1.lib"])
+def test_a_library_may_name_any_table(name):
+    law = regressor(name).fit(X[:, :1], 0.5 * (A + 0.25) ** 2 + 3)
+    assert sympy.expand(law.sympy() - parse("0.5*(x0 + 0.25)**2 + 3", {"x": 1})) == 0
+
+
+def test_the_tables_name_is_the_librarys(tmp_path):
+    path = tmp_path / "a.lib"
+    path.write_text("# of X99[:,0]\nN0*np.sin(T3[:,0])\n")
+    assert open_library(path).in_var == "T3"
+
+
+def test_equal_rows_stay_on_one_side():
+    x = np.repeat(X[:40], 5, axis=0)
+    kept, _, held, _ = _split(x, x[:, 0], None, 0)
+    assert len(kept) + len(held) == 200
+    assert not {tuple(row) for row in kept} & {tuple(row) for row in held}
+    assert len(held) == 5 * 10  # a quarter of the distinct ones
+
+
+def test_duplicate_rows_that_contradict_each_other_leave_their_difference():
+    """Each row twice, 1 above and 1 below the law: its mean squared error is 1."""
+    x, y = np.tile(X, (2, 1)), np.r_[Y + 1, Y - 1]
+    law = regressor().fit(x, y)
+    assert law.equation_.loss == pytest.approx(1, rel=0.02)
+    np.testing.assert_allclose(law.predict(X), Y, atol=0.2)
+
+
+def test_validation_rows_may_be_given():
+    law = regressor().fit(X[:150], Y[:150], validation=(X[150:], Y[150:]))
+    assert law.text() == LAW
+    assert law._pursued.x.shape == (150, 2)
+    np.testing.assert_array_equal(law._pursued.held[0], X[150:])
+
+
+def test_fewer_rows_than_terms_might_have():
+    law = regressor(None).fit(X[:LEAST_ROWS], 2 * A[:LEAST_ROWS])
+    assert law.text() == "2*x0"
+
+
+def test_many_rows_take_no_longer_than_said():
+    x = np.random.default_rng(1).standard_normal((100_000, 2))
+    began = time.monotonic()
+    law = regressor().fit(x, 2.7 * x[:, 0] ** 2 + 5 * np.cos(3 * x[:, 1]))
+    assert time.monotonic() - began < 15
+    assert law.text() == "2.7*x0**2 + 5*cos(3*x1)"
+
+
+BAD = np.where(np.arange(200) == 7, np.nan, Y)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "told"),
+    [
+        (X[:7], Y[:7], r"X has 7 samples \(rows\), 7 of them distinct; expected at least 8"),
+        (np.tile(X[:5], (9, 1)), np.tile(Y[:5], 9), r"45 samples \(rows\), 5 of them distinct"),
+        (X, BAD, "Input y contains NaN: .*nan.* in y, row 7; expected finite numbers"),
+        (np.c_[A, BAD], Y, "Input X contains NaN: .*nan.* in X, row 7, column 1;"),
+        (np.c_[A, BAD], -Y / 0.5, "Input X contains NaN"),
+        (X, np.where(np.isnan(BAD), np.inf, Y), "Input y contains infinity.*: .*inf.*row 7"),
+        ([["1", 2], ["b", 3]] * 20, Y[:40], "to float: 'b': 'b' in X, row 1, column 0"),
+        (pd.DataFrame({"a": A, "b": ["t"] * 200}), Y, "'t' in X, row 0, column 1"),
+        (X + 1j, Y, "Complex data not supported; expected"),
+        (X[:0], Y[:0], r"Found array with 0 sample\(s\).*expected X \(n, d\)"),
+        (X, Y[1:], "inconsistent numbers of samples"),
+        (A, Y, "Expected 2D array, got 1D array instead; expected"),
+        (X, None, "requires y to be passed"),
+    ],
+)
+def test_bad_tables_are_told_in_one_sentence(x, y, told):
+    with pytest.raises(InputError, match=told) as caught:
+        regressor(None).fit(x, y)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"library": "funs/F07_v22.lib"}, "no such file; did you mean 'F07_v2.lib'"),
+        ({"library": "funs"}, "funs"),
+        ({"masks": [[1, 0, 1]]}, "entry for each of the 2 columns of X"),
+        ({"masks": [1, 0]}, "expected rows of 0 and 1"),
+        ({"masks": [[1, 0], [1]]}, "expected rows of 0 and 1"),
+        ({"masks": [[1, 0.5]]}, "expected rows of 0 and 1"),
+        ({"masks": []}, "expected rows of 0 and 1"),
+        ({"search_engine": "opreon"}, "search_engine is 'opreon'; did you mean 'operon'?"),
+        ({"search_engine": "pysr"}, "'pysr' isn't installed: pip install pysr"),
+        ({"max_seconds": 0}, "max_seconds is 0; expected a number > 0"),
+        ({"max_seconds": math.nan}, "max_seconds is nan"),
+        ({"max_seconds": "9"}, "max_seconds is '9'"),
+        ({"epochs": 0}, "epochs is 0; expected a whole number >= 1"),
+        ({"epochs": True}, "epochs is True"),
+        ({"restarts": 1.5}, r"restarts is 1\.5"),
+        ({"random_state": -1}, "random_state is -1; expected a whole number >= 0"),
+        ({"random_state": None}, "random_state is None"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_told(settings, told, monkeypatch):
+    monkeypatch.setattr("srnet.discover.installed", lambda engine: engine == "operon")
+    with pytest.raises(InputError, match=told) as caught:
+        regressor().set_params(**settings).fit(X, Y)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_library_of_more_variables_than_columns_is_told():
+    with pytest.raises(InputError, match=r"F07_v2\.lib uses x1, but X has 1 columns"):
+        regressor().fit(X[:, :1], Y)
+
+
+def test_operon_is_passed_over_where_it_is_missing(monkeypatch):
+    monkeypatch.setattr("srnet.discover.installed", lambda engine: False)
+    assert regressor(search_engine="operon").fit(X, Y)._pursued.engine is None
+
+
+@pytest.mark.parametrize(
+    ("validation", "told"),
+    [
+        ((X, Y[1:]), r"X \(200, 2\) and y \(199,\)"),
+        ((X[:, :1], Y), r"X \(200, 1\)"),
+        ((X, BAD), "validation: Input contains NaN"),
+        ((X, ["a"] * 200), "validation: could not convert"),
+        ((X,), "validation is a tuple of 1"),
+        (X, "validation is a ndarray"),
+    ],
+)
+def test_bad_validation_rows_are_told(validation, told):
+    with pytest.raises(InputError, match=told):
+        regressor().fit(X, Y, validation=validation)
+
+
+def test_a_prediction_that_is_no_number_is_told():
+    law = regressor(None).fit(np.exp(X), B)  # log(x1)
+    assert law.text() == "log(x1)" or law.sympy().has(sympy.log)
+    with pytest.raises(InputError, match=r"is not a finite number at row 1 of X \(1 of 2 rows\)"):
+        law.predict([[1.0, 1.0], [1.0, 0.0]])

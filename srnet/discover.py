@@ -25,13 +25,11 @@ from sdnet.errors import InputError, nearest
 from sdnet.formula import to_text, to_torch
 from sdnet.library import SDData
 from srnet import equations as tables
-from srnet.pursuit import Pursuit
-from srnet.readout.shapes import Shape, library_shapes
+from srnet.pursuit import EXPRESSED, Pursuit
 from srnet.search import ENGINES, installed
 
 LEAST_ROWS = 8
 HELD = 0.25  # of the rows, for validation
-EXPRESSED = 0.1  # relative RMS error above which a library is said not to express the target
 
 
 class SymbolicRegressor(RegressorMixin, BaseEstimator):
@@ -47,8 +45,10 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         library: path of a .lib file whose templates the terms are; None for generic shapes.
         max_seconds: after which no further way begins.
         network: whether a generator is trained even if an exact formula was found without.
-        masks: rows of 0 and 1, which inputs each latent sees; None: found by the network's
-            interactions.
+        masks: rows of 0 and 1, which inputs each latent sees; None: from the terms of a good
+            formula, else from what acts together in a network.
+        n_latents: how many latents, each seeing all inputs, where no masks are given; None: found.
+        linear_head: whether y is known to be a sum of the latents: no outer function is tried.
         epochs, restarts: of the networks; as many are trained at once, the best is kept.
         search_engine: "operon", "pysr", or None for no search; "operon" is passed over where it
             is not installed.
@@ -58,6 +58,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             suffices.
 
     Attributes:
+        pursuit_: the `srnet.pursuit.Pursuit`, with its rows and all equations found.
         equation_: the chosen `srnet.equations.Equation`. equations_: the Pareto front.
         network_: the trained `srnet.inspection.Fitted`, and readings_ of its latents, or None.
         masks_: what its latents see, (k, d).
@@ -75,6 +76,8 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         max_seconds: float = 400,
         network: bool = True,
         masks: ArrayLike | None = None,
+        n_latents: int | None = None,
+        linear_head: bool = False,
         epochs: int = 1000,
         restarts: int = 2,
         search_engine: str | None = "operon",
@@ -85,6 +88,8 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         self.max_seconds = max_seconds
         self.network = network
         self.masks = masks
+        self.n_latents = n_latents
+        self.linear_head = linear_head
         self.epochs = epochs
         self.restarts = restarts
         self.search_engine = search_engine
@@ -117,7 +122,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         else:
             with threadpool_limits(1):  # products this small are slower on several cores
                 pursuit.run(self.max_seconds, self.network)
-        self._pursued = pursuit
+        self.pursuit_ = pursuit
         self.equations_ = tables.pareto(pursuit.equations)
         self.equation_ = tables.best(pursuit.equations, pursuit.held[1])
         self.network_, self.readings_ = pursuit.fitted, pursuit.readings
@@ -179,8 +184,10 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
 
     def _pursuit(self, x: ndarray, y: ndarray, *held: ndarray) -> Pursuit:
         """A new pursuit; with `warm_start` the formulas and the ways of the last one go over."""
-        shapes = None if self.library is None else self._library_shapes(x.shape[1])
+        library = None if self.library is None else self._opened_library(x.shape[1])
         masks = None if self.masks is None else np.asarray(self.masks, dtype=np.float64)
+        if masks is None and self.n_latents is not None:
+            masks = np.ones((self.n_latents, x.shape[1]))
         engine = self.search_engine if installed(self.search_engine) else None
         if engine is None and self.search_engine not in (None, "operon"):  # asked for by name
             raise InputError(
@@ -188,8 +195,8 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
                 f"{ENGINES[self.search_engine]}"
             )
         seeds = [self.random_state + i for i in range(self.restarts)]
-        pursuit = Pursuit(x, y, held, shapes, seeds, self.epochs, engine, masks)
-        before = getattr(self, "_pursued", None) if self.warm_start else None
+        pursuit = Pursuit(x, y, held, library, seeds, self.epochs, engine, masks, self.linear_head)
+        before = getattr(self, "pursuit_", None) if self.warm_start else None
         if before is not None:
             for equation in before.equations:
                 pursuit.equations += tables.scored([equation.expression], *held, equation.way)
@@ -199,14 +206,14 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             pursuit.masks = before.masks if masks is None else masks
         return pursuit
 
-    def _library_shapes(self, inputs: int) -> list[Shape]:
+    def _opened_library(self, inputs: int) -> SDData:
         library = open_library(self.library)
         if library.variables > inputs:
             raise InputError(
                 f"{self.library} uses x{library.variables - 1}, but X has {inputs} columns "
                 "(x0 is the first)"
             )
-        return library_shapes(library.templates)
+        return library
 
     def _check_settings(self, x: ndarray) -> None:
         """Raise an InputError for settings that can't be used, or that contradict the table."""
@@ -221,6 +228,14 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         if self.search_engine not in (None, *ENGINES):
             hint = nearest(str(self.search_engine), ENGINES)
             raise InputError(f"search_engine is {self.search_engine!r}; {hint}")
+        if self.n_latents is not None:
+            if not isinstance(self.n_latents, int | np.integer) or self.n_latents < 1:
+                raise InputError(f"n_latents is {self.n_latents!r}; expected a whole number >= 1")
+            if self.masks is not None and len(self.masks) != self.n_latents:
+                raise InputError(
+                    f"n_latents is {self.n_latents}, but masks has {len(self.masks)} rows; "
+                    "expected one of the two, or as many rows as latents"
+                )
         if self.masks is not None:
             masks = np.asarray(self.masks, dtype=object)
             good = masks.ndim == 2 and len(masks) and masks.shape[1] == x.shape[1]

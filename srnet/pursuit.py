@@ -13,16 +13,18 @@ import sympy
 from jaxtyping import Float64
 from numpy import ndarray
 
+from sdnet.library import SDData
 from srnet import inspection, ways
 from srnet.equations import Equation, best, scored
 from srnet.inspection import Fitted
 from srnet.interactions import Interactions, partial_dependence
 from srnet.readout.generic import generic_shapes
 from srnet.readout.latents import LatentReading
-from srnet.readout.shapes import Shape
+from srnet.readout.shapes import Shape, library_shapes
 from srnet.search import search
 
 EXACT = 1e-7  # relative RMS error on the held rows at which a formula needs no rival
+EXPRESSED = 0.1  # relative RMS error above which a library is said not to express the target
 FEW = 3  # variables up to which functions of quadratics are tried
 SHORT = 60  # nodes: an exact formula that is longer has rivals that may be as exact
 LIKELY = 0.07  # share of its roughness that an outer function must leave to be tried first
@@ -40,8 +42,9 @@ class Pursuit:
     Attributes:
         x, y: the rows that formulas are fitted to, (n, d) and (n,).
         held: rows that they are judged on.
-        shapes: of the library; None: generic ones.
+        library: whose shapes the terms are; None: generic ones.
         masks: which inputs each latent sees; None until a network has been asked.
+        linear_head: whether y is known to be a sum, so that no outer function is tried.
         equations: found so far. tried: names of the ways that were gone.
         fitted, readings: the generator and what its latents are, once it was trained.
     """
@@ -49,11 +52,12 @@ class Pursuit:
     x: Float64[ndarray, "n d"]
     y: Float64[ndarray, " n"]
     held: tuple[Float64[ndarray, "m d"], Float64[ndarray, " m"]]
-    shapes: list[Shape] | None
+    library: SDData | None
     seeds: list[int]
     epochs: int
     engine: str | None
     masks: Float64[ndarray, "k d"] | None = None
+    linear_head: bool = False
     equations: list[Equation] = field(default_factory=list)
     tried: set[str] = field(default_factory=set)
     fitted: Fitted | None = None
@@ -82,30 +86,37 @@ class Pursuit:
         short = (e for e in self.equations if e.complexity <= SHORT)
         return any(self.relative(equation) < EXACT for equation in short)
 
+    @property
+    def expressed(self) -> bool:
+        """Whether what is left of the target may be noise."""
+        return min(map(self.relative, self.equations)) < EXPRESSED
+
     def relative(self, equation: Equation) -> float:
         """The RMS error on the held rows, as a share of the target's deviation there."""
         return float(np.sqrt(equation.loss) / max(self.held[1].std(), 1e-300))
 
     def _ways(self, table: ways.Table) -> Iterator[tuple[str, str, Candidates]]:
         """Each way's name, what its equations are marked with, and its candidates."""
-        if self.shapes is not None:
-            shapes = self.shapes
-            yield "library", "sparse", lambda: ways.library_sums(table, shapes)
+        if self.library is not None:
+            library = self.library
+            yield "library", "sparse", lambda: ways.library_sums(table, library)
         else:
             simple = [
                 ("simple", "sparse", lambda: ways.generic_sums(table)),
                 ("waves", "sparse", lambda: ways.wave_sums(table)),
             ]
             inputs = self.x.shape[1]
-            yield "outer", "composed", lambda: ways.composed(table, (0.0, LIKELY))
+            if not self.linear_head:
+                yield "outer", "composed", lambda: ways.composed(table, (0.0, LIKELY))
             # On one variable, sums of products come close to anything: the stricter kind is first.
             yield from simple[::-1] if inputs == 1 else simple[: 2 if inputs <= FEW else 1]
-            yield "composed", "composed", lambda: ways.composed(table, (LIKELY, 1.0))
+            if not self.linear_head:
+                yield "composed", "composed", lambda: ways.composed(table, (LIKELY, 1.0))
             yield "products", "sparse", lambda: ways.product_sums(table)
         yield "network", "network", self._by_network
-        if self.shapes is None and self.x.shape[1] > 2:
+        if self.library is None and self.x.shape[1] > 2:
             yield "threefold", "pieces", lambda: ways.threefold_sums(table, self._triples())
-        if self.engine is not None:
+        if self.engine is not None and not (self.library is not None and self.expressed):
             yield "groups", "pieces", lambda: self._by_groups(table)
             yield "search", "search", lambda: self._by_search(table, table.y, 1.0)
 
@@ -120,10 +131,15 @@ class Pursuit:
             self.masks = inspection.term_masks(formula, self.x.shape[1])
         elif self.masks is None:
             self.masks = inspection.found_masks(self._interactions(), self.x.shape[1])
-        shapes = generic_shapes(self.x) if self.shapes is None else self.shapes
+        shapes = self._shapes()
         self.fitted = self._trained(self.masks, formula)
         self.readings, read = inspection.read_network(self.fitted, self.x, self.masks, shapes)
         yield ways.Table(self.x, self.y, np.inf).finished(read)
+
+    def _shapes(self) -> list[Shape]:
+        if self.library is None:
+            return generic_shapes(self.x)
+        return library_shapes(self.library.templates)
 
     def _trained(self, masks: ndarray | None = None, formula: sympy.Expr | None = None) -> Fitted:
         table = self.x, self.y, self.held

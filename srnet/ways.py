@@ -11,17 +11,21 @@ from dataclasses import dataclass
 
 import numpy as np
 import sympy
+import torch
 from jaxtyping import Float64
 from numpy import ndarray
 
+from sdnet.library import SDData
+from srnet.decomposition import decompose
 from srnet.readout.bank import make_bank
 from srnet.readout.constants import refined, snapped
 from srnet.readout.generic import generic_shapes, wave_shapes
 from srnet.readout.outer import composites
 from srnet.readout.selection import Search
-from srnet.readout.shapes import Shape
+from srnet.readout.shapes import Shape, library_shapes
 from srnet.readout.terms import Sum, Term
 
+MOST_TERMS = 8  # of a library's sum
 SHOWN = 4  # sums of a search that become candidates
 ROWS = 2000  # that a search looks at; constants are refined on all
 
@@ -50,18 +54,19 @@ class Table:
             yield self.finished(found.expression)
 
 
-def library_sums(table: Table, shapes: Sequence[Shape]) -> Iterator[sympy.Expr]:
-    """Sums of a library's own shapes; where these do not suffice, of their products with powers.
+def library_sums(table: Table, library: SDData) -> Iterator[sympy.Expr]:
+    """Sums of a library's own shapes: by `srnet.decomposition`, then by a search.
 
-    >>> from srnet.readout.shapes import library_shapes
-    >>> from sdnet.library import SDData
-    >>> shapes = library_shapes(SDData.from_lines(["N0*sin(3*U0*x0)", "x0**2"], "X07").templates)
+    >>> library = SDData.from_lines(["N0*sin(3*U0*x0)", "x0**2"], "X07")
     >>> x = np.linspace(-3, 3, 60)[:, None]
     >>> y = 2 * x[:, 0] ** 2 - np.sin(1.5 * x[:, 0])
-    >>> next(library_sums(Table(x, y, math.inf), shapes))
+    >>> next(library_sums(Table(x, y, time.monotonic() + 60), library))
     2*x0**2 - sin(3*x0/2)
     """
-    search = table.search(shapes, 0.5)
+    x, y = (torch.from_numpy(values[:ROWS]) for values in (table.x, table.y))
+    every = torch.ones(MOST_TERMS, x.shape[1])  # as many terms at most, of whatever inputs
+    yield table.finished(decompose(library, x, y[:, None], every).expression)
+    search = table.search(library_shapes(library.templates), 0.5)
     yield from table.finished_sums(search.run(), search)
 
 

@@ -36,7 +36,8 @@ class Bank:
 
     def candidates(self, q: ndarray, residual: ndarray, count: int) -> list[Term]:
         """The terms of the largest gains, best first: `count` of each order, from all kinds."""
-        q, residual = q.astype(SHORT), residual.astype(SHORT)
+        size = np.abs(residual).max()  # only ranks matter, and a square must not overflow
+        q, residual = q.astype(SHORT), (residual / size if size else residual).astype(SHORT)
         scored = [*self._singles(q, residual, count)]
         if self.pairs.any():
             scored += self._products(q, residual, count)

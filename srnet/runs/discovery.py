@@ -119,7 +119,7 @@ def law_state(
     Equations and latents are text that `sdnet.formula.parse` reads; the rows are kept, so that
     every loss can be computed again.
     """
-    pursued = regressor._pursued  # which knows the rows that the regressor held by itself
+    pursued = regressor.pursuit_  # which knows the rows that the regressor held by itself
     library = settings.library
     return {
         "format": "law 1",

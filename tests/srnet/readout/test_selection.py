@@ -157,7 +157,7 @@ def test_without_candidates_there_is_no_sum():
 
 
 def test_the_target_may_be_of_any_scale():
-    for scale in (1e-8, 1e8):
+    for scale in (1e-40, 1e-8, 1e8, 1e40):
         searched = search(scale * (A**2 + 3 * A * B))
         found = best(searched.run(), searched)
         assert kinds(found) == {("x0**2",), ("x0*x1",)}

@@ -61,7 +61,7 @@ def library_sums(table: Table, library: SDData) -> Iterator[sympy.Expr]:
     >>> x = np.linspace(-3, 3, 60)[:, None]
     >>> y = 2 * x[:, 0] ** 2 - np.sin(1.5 * x[:, 0])
     >>> next(library_sums(Table(x, y, time.monotonic() + 60), library))
-    2*x0**2 - sin(3*x0/2)
+    2*x0**2 - sin(1.5*x0)
     """
     x, y = (torch.from_numpy(values[:ROWS]) for values in (table.x, table.y))
     every = torch.ones(MOST_TERMS, x.shape[1])  # as many terms at most, of whatever inputs

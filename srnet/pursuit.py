@@ -110,12 +110,13 @@ class Pursuit:
                 yield "outer", "composed", lambda: ways.composed(table, (0.0, LIKELY))
             # On one variable, sums of products come close to anything: the stricter kind is first.
             yield from simple[::-1] if inputs == 1 else simple[: 2 if inputs <= FEW else 1]
+            if inputs > 2:  # products of two are among these
+                yield "threefold", "pieces", lambda: ways.threefold_sums(table, self._triples())
+            else:
+                yield "products", "sparse", lambda: ways.product_sums(table)
             if not self.linear_head:
                 yield "composed", "composed", lambda: ways.composed(table, (LIKELY, 1.0))
-            yield "products", "sparse", lambda: ways.product_sums(table)
         yield "network", "network", self._by_network
-        if self.library is None and self.x.shape[1] > 2:
-            yield "threefold", "pieces", lambda: ways.threefold_sums(table, self._triples())
         if self.engine is not None and not (self.library is not None and self.expressed):
             yield "groups", "pieces", lambda: self._by_groups(table)
             yield "search", "search", lambda: self._by_search(table, table.y, 1.0)

@@ -100,5 +100,5 @@ def composed(table: Table, between: tuple[float, float]) -> Iterator[sympy.Expr]
 
 def threefold_sums(table: Table, triples: Sequence[tuple[int, ...]]) -> Iterator[sympy.Expr]:
     """Sums in which products of three generic shapes of these variables may stand too."""
-    search = table.search(generic_shapes(table.x), 0.8, order=3, triples=triples)
+    search = table.search(generic_shapes(table.x), 0.6, order=3, triples=triples)
     yield from table.finished_sums(search.run(), search)

@@ -91,13 +91,8 @@ def allot(terms: Sequence[Term], masks: Float[Tensor, "k d"]) -> Int64[ndarray, 
 
 def admits(terms: Sequence[Term], masks: Float[Tensor, "k d"]) -> Bool[Tensor, "terms k"]:
     """Whether a latent sees all the inputs of a term."""
-    rows = [(masks[:, list(inputs(term))] != 0).all(-1) for term in terms]
+    rows = [(masks[:, sorted(term.variables)] != 0).all(-1) for term in terms]
     return torch.stack(rows) if rows else torch.ones(0, len(masks), dtype=torch.bool)
-
-
-def inputs(term: Term) -> tuple[int, ...]:
-    """The numbers of the inputs that a term uses."""
-    return tuple(sorted({i for shape in term.shapes for i in shape.variables}))
 
 
 class _Search:

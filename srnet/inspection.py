@@ -109,7 +109,8 @@ def train_network(
 def found_masks(found: Interactions, inputs: int) -> Float64[ndarray, "k d"]:
     """A latent for each input that is used, and one for each set that acts together.
 
-    Of interacting sets only the largest count: a triple stands for its pairs.
+    Of interacting sets only the largest count: a triple stands for its pairs. Where nothing stands
+    out of the noise, one latent sees everything.
 
     >>> found = Interactions({(0,): 1.0, (1,): 1.0, (0, 1): 0.5, (2,): 0.0}, 0.1)
     >>> found_masks(found, 3)
@@ -121,8 +122,10 @@ def found_masks(found: Interactions, inputs: int) -> Float64[ndarray, "k d"]:
     for size in (3, 2):
         sets += [s for s in found.seen(size) if not any(set(s) < set(other) for other in sets)]
     rows = [*sorted(found.seen(1)), *sorted(sets, key=lambda s: (len(s), s))]
-    masks = np.zeros((max(len(rows), 1), inputs))
-    for mask, chosen in zip(masks, rows, strict=False):
+    if not rows:
+        return np.ones((1, inputs))
+    masks = np.zeros((len(rows), inputs))
+    for mask, chosen in zip(masks, rows, strict=True):
         mask[list(chosen)] = 1.0
     return masks
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sdnet.errors import InputError
 from sdnet.mlp import MLP
-from srnet.decomposition import allot, inputs
+from srnet.decomposition import allot
 from srnet.network import SRNet
 from srnet.readout.terms import Sum
 
@@ -105,7 +105,7 @@ class Projection:
             raise InputError("y is constant or not finite; expected a target that a sum explains")
         places = allot(found.terms, masks.cpu())
         if not found.terms or places is None:
-            seen = [str(inputs(term)) for term in found.terms]
+            seen = [str(tuple(sorted(term.variables))) for term in found.terms]
             raise InputError(
                 f"the {len(seen)} terms of inputs {', '.join(seen)} can't be those of "
                 f"{len(masks)} latents with masks {masks.tolist()}; expected at least one term, "

@@ -6,7 +6,7 @@ import torch
 
 from sdnet.errors import InputError
 from sdnet.library import SDData
-from srnet.decomposition import admits, allot, decompose, inputs
+from srnet.decomposition import admits, allot, decompose
 from srnet.readout.shapes import library_shapes
 from srnet.readout.terms import Term
 
@@ -82,14 +82,14 @@ def test_masks_forbid_what_fits_best():
     y = x[:, :1] * x[:, 1:] + 0.1 * x[:, :1] ** 2
     found = decompose(WIDE, x, y, torch.tensor([[1.0, 0.0]]))
     assert len(found.terms) == 1
-    assert inputs(found.terms[0]) == (0,)
+    assert found.terms[0].variables == {0}
 
 
 def test_as_many_terms_of_an_input_as_latents_that_see_it():
     x = points()
     y = x[:, :1] ** 2 + (3 * x[:, :1]).sin() + x[:, 1:]
     found = decompose(WIDE, x, y, torch.eye(2))
-    assert sorted(inputs(term) for term in found.terms) == [(0,), (1,)]
+    assert sorted(map(sorted, (term.variables for term in found.terms))) == [[0], [1]]
 
 
 def test_is_deterministic():

@@ -77,7 +77,7 @@ def test_interactions_are_asked_of_the_same_pairs():
             [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)],
             [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1]],
         ),
-        ([], [[0, 0, 0]]),
+        ([], [[1, 1, 1]]),  # one that saw nothing would be a constant
     ],
 )
 def test_masks_of_what_acts_together(seen, masks):

@@ -1,10 +1,11 @@
 """From the command line's settings to a run: its table, library, name and tracking."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from sdnet.errors import InputError
 from sdnet.library import SDData
-from srnet.runs.config import CriticConfig, CriticRun, Sources
+from srnet.runs.config import CriticConfig, CriticRun, Settings, Sources
 from srnet.runs.critic import train_critic
 from srnet.runs.generator import train_generator
 from srnet.runs.generator_config import GeneratorConfig, GeneratorRun
@@ -24,24 +25,7 @@ def run_critic(settings: CriticRun) -> Path:
     path = settings.out / f"{settings.name or default_name(settings)}.pt"
     state = _earlier(path, settings.resume)
     train, lib = load_sources(settings)
-    keys = CriticConfig.model_fields
-    hyperparams = {key: value for key, value in to_plain(settings).items() if key in keys}
-    tracker = track(settings.project, path.stem, to_plain(settings))
-    try:
-        train_critic(
-            hyperparams,
-            train,
-            lib,
-            settings.seed,
-            state=state,
-            path=path,
-            checkpoint_every=settings.checkpoint_every,
-            tracker=tracker,
-            device=settings.device,
-        )
-    finally:
-        tracker.finish({})
-    return path
+    return _tracked(train_critic, settings, CriticConfig, path, train, lib, state=state)
 
 
 def run_generator(settings: GeneratorRun) -> Path:
@@ -64,26 +48,11 @@ def run_generator(settings: GeneratorRun) -> Path:
         for rows in (settings.rows, settings.val_rows)
     )
     lib = SDData(settings.library, settings.in_var, settings.shuffle, settings.iter_sample)
-    keys = GeneratorConfig.model_fields
-    hyperparams = {key: value for key, value in to_plain(settings).items() if key in keys}
-    tracker = track(settings.project, path.stem, to_plain(settings))
-    try:
-        train_generator(
-            hyperparams,
-            train,
-            val,
-            lib,
-            settings.seed,
-            critic=None if settings.critic is None else load_state(settings.critic),
-            state=state,
-            path=path,
-            checkpoint_every=settings.checkpoint_every,
-            tracker=tracker,
-            device=settings.device,
-        )
-    finally:
-        tracker.finish({})
-    return path
+    critic = None if settings.critic is None else load_state(settings.critic)
+    data = train, val, lib
+    return _tracked(
+        train_generator, settings, GeneratorConfig, path, *data, critic=critic, state=state
+    )
 
 
 def load_sources(settings: Sources) -> tuple[SRData, SDData]:
@@ -122,3 +91,31 @@ def _earlier(path: Path, resume: bool) -> dict | None:
             f"{path} is there already: add --resume to go on with it, or choose another --name"
         )
     return None
+
+
+def _tracked(
+    train: Callable[..., dict],
+    settings: CriticRun | GeneratorRun,
+    config: type[Settings],
+    path: Path,
+    *data: SRData | SDData,
+    **options: dict | None,
+) -> Path:
+    """Train as the settings say, its figures tracked; `config` has the keys it depends on."""
+    plain = to_plain(settings)
+    hyperparams = {key: value for key, value in plain.items() if key in config.model_fields}
+    tracker = track(settings.project, path.stem, plain)
+    try:
+        train(
+            hyperparams,
+            *data,
+            settings.seed,
+            path=path,
+            checkpoint_every=settings.checkpoint_every,
+            tracker=tracker,
+            device=settings.device,
+            **options,
+        )
+    finally:
+        tracker.finish({})
+    return path

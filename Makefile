@@ -11,7 +11,7 @@ BIN := .venv/bin
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "symdisc needs Python 3.11 or newer; set PYTHON=...")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet -c constraints.txt torch==2.13.0
-	$(BIN)/pip install --quiet -c constraints.txt -e ".[plots,search,tests]"
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[plots,search,sweeps,tests]"
 	touch $@
 
 run: .venv/ready

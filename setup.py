@@ -6,7 +6,7 @@ from setuptools import find_packages, setup
 
 EXTRAS = {
     "plots": ["matplotlib>=3.8"],
-    "sweeps": ["optuna>=4"],
+    "sweeps": ["optuna>=4.2"],
     "notebooks": ["jupyterlab>=4", "ipywidgets>=8", "matplotlib>=3.8"],
     "cluster": ["dask[distributed]>=2024.1"],
     "search": ["pyoperon>=0.6"],
@@ -18,6 +18,7 @@ EXTRAS = {
         "pytest>=8",
         "pytest-xdist>=3.5",
         "ruff>=0.6",
+        "sweeps>=0.2",  # W&B's schema of a sweep file
     ],
 }
 

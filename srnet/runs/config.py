@@ -95,6 +95,8 @@ OptionalCount = Annotated[_Size | None, _says("a whole number >= 1, or none")]
 Depths = Annotated[_Depth | tuple[_Depth, _Depth], _says("a whole number >= 0, or a pair of them")]
 Sizes = Annotated[_Size | tuple[_Size, _Size], _says("a whole number >= 1, or a pair of them")]
 Cells = Annotated[_Cell | tuple[_Cell, _Cell], _says("'MLP' or 'DSN', or a pair of them")]
+Number = Annotated[_Float, _says("a number")]
+WholeNumber = Annotated[_Int, _says("a whole number")]
 Positive = Annotated[_Float, Field(gt=0), _says("a number > 0")]
 NonNegative = Annotated[_Float, Field(ge=0), _says("a number >= 0")]
 Seconds = Annotated[Annotated[_Float, Field(gt=0)] | None, _says("seconds > 0, or none")]
@@ -114,6 +116,9 @@ Channels = Annotated[
     _says("none, 'input', 'grad' or a list of them"),
 ]
 Device = Annotated[str, Field(pattern=r"^(cpu|cuda(:[0-9]+)?)$"), _says("cpu, cuda or cuda:N")]
+Step = Annotated[_Size | Annotated[_Float, Field(gt=0)], _says("a number > 0")]
+Values = Annotated[list[Any], Field(min_length=1), _says("a list of one value or more")]
+Shares = Annotated[list[NonNegative] | None, _says("a list of numbers >= 0")]
 FileName = Annotated[_FileName | None, _says("a file's name without folder and .pt, or none")]
 
 

@@ -41,7 +41,7 @@ def merge(base: Mapping[Any, Any], overrides: Mapping[Any, Any]) -> dict[str, An
     for key, value in overrides.items():
         head, _, rest = str(key).partition(".")
         if len(rest) > 1000:
-            raise InputError(f"{_short(key)}: got a key of {len(rest)} letters, expected a path")
+            raise InputError(f"{short(key)}: got a key of {len(rest)} letters, expected a path")
         value = {rest: value} if rest else value
         if isinstance(value, Mapping):
             below = merged.get(head)
@@ -91,12 +91,33 @@ def build(model_class: type[Model], values: object, where: str) -> Model:
     sdnet.errors.InputError: example: lrr: unknown key; did you mean 'lr'?
     """
     if not isinstance(values, Mapping):
-        raise InputError(f"{where}: got {_short(values)}, expected keys and values")
+        raise InputError(f"{where}: got {short(values)}, expected keys and values")
     try:
         return model_class.model_validate(merge({}, values))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise InputError(f"{where}: {_sentence(first, field_paths(model_class))}") from None
+        raise InputError(f"{where}: {_told(error, model_class)[1]}") from None
+
+
+def problem(model_class: type[BaseModel], values: Mapping[str, Any]) -> tuple[str, str] | None:
+    """What `build` would refuse: the dotted path, and the sentence; None if it refuses nothing.
+
+    The path is empty where the values are wrong together and none by itself.
+
+    >>> from srnet.runs.config import Disc
+    >>> problem(Disc, {"lr": 0})
+    ('lr', 'lr: got 0, expected a number > 0')
+    """
+    try:
+        model_class.model_validate(merge({}, values))
+    except ValidationError as error:
+        return _told(error, model_class)
+    return None
+
+
+def _told(error: ValidationError, model_class: type[BaseModel]) -> tuple[str, str]:
+    """The first of pydantic's errors: where, and in our words."""
+    first = error.errors(include_url=False)[0]
+    return ".".join(str(part) for part in first["loc"]), _sentence(first, field_paths(model_class))
 
 
 def _sentence(error: ErrorDetails, paths: Mapping[str, FieldInfo]) -> str:
@@ -113,7 +134,7 @@ def _sentence(error: ErrorDetails, paths: Mapping[str, FieldInfo]) -> str:
         below = [key.removeprefix(f"{path}.") for key in paths if key.startswith(f"{path}.")]
         expected = f"expected any of its keys {', '.join(below)}"
     place = f"{path}: " if path else ""  # a check of the whole model has no path
-    return f"{place}got {_short(error['input'])}, {expected}"
+    return f"{place}got {short(error['input'])}, {expected}"
 
 
 def _nearest_key(path: str, paths: list[str]) -> str:
@@ -127,12 +148,12 @@ def _nearest_key(path: str, paths: list[str]) -> str:
     return f"did you mean {' or '.join(repr(place) for place in places)}?"
 
 
-def _short(value: object) -> str:
+def short(value: object) -> str:
     """What was given, on one line and never long."""
     return " ".join(reprlib.repr(value).split())
 
 
-class _Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):
     """yaml.safe_load without aliases (a short text could grow without end) and repeated keys."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
@@ -158,7 +179,7 @@ def read_yaml(text: str, where: str) -> object:
     {'hid_num': [2, 0]}
     """
     try:
-        return yaml.load(text, _Loader)
+        return yaml.load(text, Loader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
@@ -171,12 +192,16 @@ def read_config(path: Path | str) -> dict[str, Any]:
 
     Raises InputError with file:line:column where it can't be read, or isn't keys and values.
     """
+    values = read_yaml(read_text(path, "a YAML or JSON file"), str(path))
+    if not isinstance(values, Mapping):
+        raise InputError(f"{path}: got {short(values)}, expected keys and values")
+    return merge({}, values)
+
+
+def read_text(path: Path | str, what: str) -> str:
+    """The text of a file; raises InputError, with what was expected, where it can't be read."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise InputError(f"{path}: {reason}, expected a YAML or JSON file") from None
-    values = read_yaml(text, str(path))
-    if not isinstance(values, Mapping):
-        raise InputError(f"{path}: got {_short(values)}, expected keys and values")
-    return merge({}, values)
+        raise InputError(f"{path}: {reason}, expected {what}") from None

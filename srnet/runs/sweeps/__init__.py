@@ -1,0 +1,4 @@
+"""Sweeps: hyperparameter studies described by a W&B sweep file, and the engine that runs them.
+
+Nothing here is imported with `srnet.runs`; only `ledger` imports optuna.
+"""

@@ -21,13 +21,21 @@ from srnet.runs.values import Model, build, field_paths, merge, read_config, rea
 _NEGATIVE_NUMBER = re.compile(r"-\.?[0-9]")
 
 
-def parse_args(model_class: type[Model], argv: Sequence[str], prog: str, description: str) -> Model:
+def parse_args(
+    model_class: type[Model],
+    argv: Sequence[str],
+    prog: str,
+    description: str,
+    *,
+    files: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Model:
     """The model that the words of a command line ask for; `--help` prints the flags and exits.
 
     A flag is `--` and the dotted path of a field, with underscores or hyphens. Its value is one
     word, several (a list), or follows `=`: `--arch.hid_num 2 0`, `--arch.hid_num=[2,0]`,
     `--arch={'hid_num': [2, 0]}`, `--shuffle`, `--no-shuffle`. `--config FILE` reads a YAML or JSON
     file, whose values the flags override wherever they stand; of a flag given twice the last stays.
+    `files` holds the values of those that aren't to be read.
 
     Raises InputError for unknown flags and for values that can't be used.
 
@@ -39,7 +47,7 @@ def parse_args(model_class: type[Model], argv: Sequence[str], prog: str, descrip
     values: dict[str, Any] = {}
     for key, words in groups:
         if key == "config":
-            values = merge(values, _read(model_class, words))
+            values = merge(values, _read(model_class, words, files or {}))
     if any(key in ("h", "help") for key, _ in groups):
         _help(model_class, values, prog, description)
     for key, words in groups:
@@ -62,11 +70,13 @@ def _groups(argv: Sequence[str]) -> list[tuple[str, list[str]]]:
     return groups
 
 
-def _read(model_class: type[BaseModel], words: list[str]) -> dict[str, Any]:
+def _read(
+    model_class: type[BaseModel], words: list[str], files: Mapping[str, Mapping[str, Any]]
+) -> Mapping[str, Any]:
     """The values of a `--config` file, checked here so that a mistake is told as the file's."""
     if len(words) != 1:
         raise InputError(f"command line: --config: got {len(words)} words, expected one file")
-    values = read_config(words[0])
+    values = files[words[0]] if words[0] in files else read_config(words[0])
     build(model_class, values, words[0])
     return values
 

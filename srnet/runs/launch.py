@@ -5,12 +5,12 @@ from pathlib import Path
 
 from sdnet.errors import InputError
 from sdnet.library import SDData
-from srnet.runs.config import CriticConfig, CriticRun, Settings, Sources
+from srnet.runs.config import CriticConfig, CriticRun, Place, Settings, Sources
 from srnet.runs.critic import train_critic
 from srnet.runs.generator import train_generator
 from srnet.runs.generator_config import GeneratorConfig, GeneratorRun
 from srnet.runs.states import load_state
-from srnet.runs.tracking import track
+from srnet.runs.tracking import agent_run, track
 from srnet.runs.values import to_plain
 from srnet.tables import SRData
 
@@ -22,7 +22,7 @@ def run_critic(settings: CriticRun) -> Path:
         InputError: settings, data and library that can't be used; a state of this name is there
             and `resume` is off, or is of another run.
     """
-    path = settings.out / f"{settings.name or default_name(settings)}.pt"
+    path = _path(settings, default_name(settings))
     state = _earlier(path, settings.resume)
     train, lib = load_sources(settings)
     return _tracked(train_critic, settings, CriticConfig, path, train, lib, state=state)
@@ -35,7 +35,7 @@ def run_generator(settings: GeneratorRun) -> Path:
         InputError: settings, data and library that can't be used; a state of this name is there
             and `resume` is off, or is of another run.
     """
-    path = settings.out / f"{settings.name or generators_name(settings)}.pt"
+    path = _path(settings, generators_name(settings))
     state = _earlier(path, settings.resume)
     train, val = (
         SRData(
@@ -81,6 +81,13 @@ def generators_name(settings: GeneratorRun) -> str:
     target = settings.target_var.partition("[")[0]
     sees = [*settings.ext, settings.ext_type] if settings.ext else ["plain"]
     return "-".join([target, settings.library.stem, *sees, f"seed{settings.seed}"])
+
+
+def _path(settings: Place, default: str) -> Path:
+    """Where the state goes; runs of a W&B agent, which differ by their settings, by their id."""
+    run = agent_run()
+    chosen = default if run is None else f"{default}-{run}"
+    return settings.out / f"{settings.name or chosen}.pt"
 
 
 def _earlier(path: Path, resume: bool) -> dict | None:

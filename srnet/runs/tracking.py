@@ -5,6 +5,7 @@ Tracking never stops a run: whatever goes wrong in wandb becomes one warning, th
 """
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -70,13 +71,14 @@ def track(
 ) -> Tracker:
     """A tracker of one run of a W&B project; with project None one that does nothing.
 
+    In a process that a W&B agent started the agent's run is tracked, also without a project.
     Online if logged in (WANDB_API_KEY or netrc), else offline; WANDB_MODE is respected. `folder`
     is where wandb keeps its files; None: WANDB_DIR, or else ./wandb. Stopping the run on its W&B
     page is a Ctrl-C in the run.
 
     >>> track(None, "run", {}).log({"acc": 0.5}, epoch=1)
     """
-    if project is None:
+    if project is None and agent_run() is None:
         return Tracker()
     try:
         with _process_hooks_kept():
@@ -86,8 +88,17 @@ def track(
         return Tracker()
 
 
+def agent_run() -> str | None:
+    """The id of the W&B run that a sweep's agent started this process for; None if none did."""
+    return os.environ.get("WANDB_RUN_ID") if os.environ.get("WANDB_SWEEP_ID") else None
+
+
 def _start(
-    project: str, name: str, config: Mapping[str, Any], group: str | None, folder: Path | str | None
+    project: str | None,
+    name: str,
+    config: Mapping[str, Any],
+    group: str | None,
+    folder: Path | str | None,
 ) -> Any:
     """A wandb run of its own, silent, and bounded in how long it waits for the network."""
     import wandb  # here, since it is slow to import and most runs don't track

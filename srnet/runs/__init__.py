@@ -16,5 +16,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "generators": ["load_generator"],
         "listing": ["list_runs"],
         "states": ["load_state"],
+        "sweeps.engine": ["run_sweep"],
     },
 )

@@ -23,6 +23,9 @@ from srnet.runs.config import (
 from srnet.runs.discovery_config import DiscoveryRun
 from srnet.runs.generator_config import GeneratorRun
 
+SHOWN_TRIALS = 10
+"""How many of a study's trials are printed, the best ones."""
+
 
 class DataSettings(Settings):
     """Where the tables go."""
@@ -56,6 +59,20 @@ class PlotSettings(Settings):
     smooth: Count = Field(100, description="learning: epochs that a point of a curve stands for")
     figure: Text = Field("acc", description="learning: acc, loss or penalty")
     seed: Seed | None = Field(None, description="of the curves drawn; None: the run's own")
+
+
+class SweepSettings(Settings):
+    """How a study is run, and where it is kept."""
+
+    count: OptionalCount = Field(None, description="trials; None: run_cap, or the whole grid")
+    workers: Count = Field(1, description="processes")
+    storage: OptionalText = Field(None, description="journal file or database URL; None: in out")
+    resume: Switch = Field(False, description="go on with the study in the storage, or join it")
+    seed: Seed = Field(0, description="what random draws follow from")
+    out: OptionalText = Field(None, description="folder of the states; None: models/NAME")
+    table: OptionalText = Field(None, description=".csv or .parquet; None: trials.csv in out")
+    members: Count = Field(1, description="trials that a worker takes at once")
+    project: OptionalText = Field(None, description="W&B project; None: no tracking")
 
 
 def data(words: Sequence[str]) -> None:
@@ -192,6 +209,39 @@ def compare(words: Sequence[str]) -> None:
     plots.save(figures.samples(first), settings.figures / "samples.png")
     plots.save(figures.verdicts(first), settings.figures / "verdicts.png")
     print(f"states: {settings.out}  figures: {settings.figures}")
+
+
+def sweep(words: Sequence[str]) -> int:
+    """`symdisc sweep FILE [--KEY VALUE ...] [-- WORDS]`; 2 if every trial failed."""
+    words, more = list(words), []
+    if "--" in words:
+        place = words.index("--")
+        words, more = words[:place], words[place + 1 :]
+    files, flags = _split(words)
+    settings = parse_args(
+        SweepSettings,
+        flags,
+        "symdisc sweep FILE [-- WORDS]",
+        "Run the study of a W&B sweep file; WORDS are added to the command of each trial.",
+    )
+    if len(files) != 1:
+        raise InputError(f"symdisc sweep: got {len(files)} files, expected one")
+    from srnet.runs.sweeps.command import command_of
+    from srnet.runs.sweeps.engine import run_sweep
+    from srnet.runs.sweeps.format import read_sweep
+    from srnet.runs.sweeps.results import best, varying
+    from srnet.texttable import as_table
+
+    try:
+        rows = run_sweep(files[0], more=more, **dict(settings))
+    except KeyboardInterrupt:
+        print("interrupted; the same command with --resume goes on")
+        return 130
+    print(as_table(varying(best(rows, command_of(read_sweep(files[0])).metric))[:SHOWN_TRIALS]))
+    failed = [row["ended"] for row in rows if row["ended"].startswith("failed")]
+    if failed:
+        print(f"{len(failed)} of {len(rows)} trials could not be run; the first {failed[0]}")
+    return 2 if len(failed) == len(rows) else 0
 
 
 def runs(words: Sequence[str]) -> None:

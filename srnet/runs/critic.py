@@ -16,6 +16,7 @@ from srnet.runs.assembly import critic_args, fitted, make_critic
 from srnet.runs.config import CriticConfig
 from srnet.runs.curves import CurveSource, random_stream
 from srnet.runs.running import (
+    Watch,
     continued,
     follow,
     library_record,
@@ -47,6 +48,7 @@ def train_critic(
     path: str | Path | None = None,
     checkpoint_every: int = 100,
     tracker: Tracker | None = None,
+    watch: Watch | None = None,
     device: str = "cpu",
     progress: bool = True,
 ) -> dict:
@@ -64,6 +66,7 @@ def train_critic(
             on from; `runtime` may be another, and with a constant learning rate `epochs`.
         path: where the state is kept, every `checkpoint_every` epochs and at the end.
         tracker: gets the figures, at most ten times a second.
+        watch: is given the record after each stretch of at most 16 epochs; a word ends the run.
         progress: a progress bar, where standard error is a terminal.
 
     Returns:
@@ -71,8 +74,9 @@ def train_critic(
         `sdnet.training.Figures`), `times` (seconds, one an epoch), `fresh` (`acc`,
         `acc_calibrated`, `auroc` on 2,000 curves a side that nothing was trained on), `critic`
         (weights), `optimizer`, `critic_args` (what the critic is built from), `points`,
-        `library`, `seed`, and `ended`: "finished", "runtime", "interrupted", "non-finite in epoch
-        N", of which the weights are those before that epoch, or "non-finite draw after epoch N".
+        `library`, `seed`, and `ended`: "finished", "runtime", "interrupted", the word of `watch`,
+        "non-finite in epoch N", of which the weights are those before that epoch, or "non-finite
+        draw after epoch N".
 
     Raises:
         InputError: hyperparameters, data, library and state that don't fit; a template that is
@@ -109,7 +113,7 @@ def train_critic(
     if path is not None:
         check_writable(path)  # now, rather than after hours of training
     with one_thread():
-        for done in _epochs(critic, source, config, record, checkpoint_every, progress):
+        for done in _epochs(critic, source, config, record, checkpoint_every, progress, watch):
             figures = {name: row[-1] for name, row in record["history"].items() if row}
             if tracker is not None:
                 tracker.log(figures, done)
@@ -133,6 +137,7 @@ def _epochs(
     record: dict,
     checkpoint_every: int,
     progress: bool,
+    watch: Watch | None,
 ) -> Iterator[int]:
     """Train, keep the record, and say after each stretch how many epochs are done."""
 
@@ -153,7 +158,7 @@ def _epochs(
         return {"acc": figures.acc[-1]} if figures.acc else {}
 
     advice = "a smaller disc.lr helps"
-    return follow(train, record, keep, advice=advice, progress=progress)
+    return follow(train, record, keep, advice=advice, progress=progress, watch=watch)
 
 
 @torch.no_grad()

@@ -22,6 +22,7 @@ from srnet.runs.generators import (
 )
 from srnet.runs.measuring import Validation, add, by_member, chosen, lost, measures
 from srnet.runs.running import (
+    Watch,
     continued,
     follow,
     library_record,
@@ -52,6 +53,7 @@ def train_generator(
     path: str | Path | None = None,
     checkpoint_every: int = 100,
     tracker: Tracker | None = None,
+    watch: Watch | None = None,
     device: str = "cpu",
     progress: bool = True,
 ) -> dict:
@@ -70,7 +72,7 @@ def train_generator(
             `disc.iters` 0.
         guide: see `srnet.training.Guide`; `projection` makes one from library and table.
         state: of an earlier run of the same settings, tables, library and seed, to go on from.
-        path, checkpoint_every, tracker, progress: as for `srnet.runs.critic.train_critic`.
+        path, checkpoint_every, tracker, watch, progress: as for `srnet.runs.critic.train_critic`.
 
     Returns:
         dict of `hyperparams`; `history`, of every epoch: `loss` (squared error), `penalty`
@@ -109,7 +111,7 @@ def train_generator(
     if path is not None:
         check_writable(path)  # now, rather than after hours of training
     with one_thread():
-        for done in _epochs(training, source, config, record, checkpoint_every, progress):
+        for done in _epochs(training, source, config, record, checkpoint_every, progress, watch):
             if done % config.log_freq == 0 and record["measures"]["epoch"][-1:] != [done]:
                 add(record, measures(training, validation, record), done, config.log_freq)
                 if tracker is not None:
@@ -208,6 +210,7 @@ def _epochs(
     record: dict,
     checkpoint_every: int,
     progress: bool,
+    watch: Watch | None,
 ) -> Iterator[int]:
     """Train, keep the record, and say after each stretch how many epochs are done."""
 
@@ -232,4 +235,4 @@ def _epochs(
         return {"loss": float(losses.min())} if figures.times else {}
 
     advice = "a smaller lr or disc.lr helps"
-    return follow(train, record, keep, advice=advice, progress=progress)
+    return follow(train, record, keep, advice=advice, progress=progress, watch=watch)

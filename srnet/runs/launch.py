@@ -8,7 +8,7 @@ from sdnet.library import SDData
 from srnet.runs.config import CriticConfig, CriticRun, Place, Settings, Sources
 from srnet.runs.critic import train_critic
 from srnet.runs.generator import train_generator
-from srnet.runs.generator_config import GeneratorConfig, GeneratorRun
+from srnet.runs.generator_config import GeneratorConfig, GeneratorRun, Tables
 from srnet.runs.states import load_state
 from srnet.runs.tracking import agent_run, track
 from srnet.runs.values import to_plain
@@ -37,17 +37,7 @@ def run_generator(settings: GeneratorRun) -> Path:
     """
     path = _path(settings, generators_name(settings))
     state = _earlier(path, settings.resume)
-    train, val = (
-        SRData(
-            settings.data,
-            settings.in_var,
-            settings.lat_var,
-            settings.target_var,
-            rows=None if rows == "all" else rows,
-        )
-        for rows in (settings.rows, settings.val_rows)
-    )
-    lib = SDData(settings.library, settings.in_var, settings.shuffle, settings.iter_sample)
+    train, val, lib = load_tables(settings)
     critic = None if settings.critic is None else load_state(settings.critic)
     data = train, val, lib
     return _tracked(
@@ -60,6 +50,22 @@ def load_sources(settings: Sources) -> tuple[SRData, SDData]:
     rows = None if settings.rows == "all" else settings.rows
     train = SRData(settings.data, settings.in_var, rows=rows)
     return train, SDData(settings.library, settings.in_var, settings.shuffle, settings.iter_sample)
+
+
+def load_tables(settings: Tables) -> tuple[SRData, SRData, SDData]:
+    """The training rows, the validation rows and the library that the settings name."""
+    train, val = (
+        SRData(
+            settings.data,
+            settings.in_var,
+            settings.lat_var,
+            settings.target_var,
+            rows=None if rows == "all" else rows,
+        )
+        for rows in (settings.rows, settings.val_rows)
+    )
+    lib = SDData(settings.library, settings.in_var, settings.shuffle, settings.iter_sample)
+    return train, val, lib
 
 
 def default_name(settings: CriticRun) -> str:
@@ -81,6 +87,12 @@ def generators_name(settings: GeneratorRun) -> str:
     target = settings.target_var.partition("[")[0]
     sees = [*settings.ext, settings.ext_type] if settings.ext else ["plain"]
     return "-".join([target, settings.library.stem, *sees, f"seed{settings.seed}"])
+
+
+def hyperparams_of(settings: Settings, config: type[Settings]) -> dict:
+    """The settings that the training depends on: those that are keys of `config`."""
+    plain = to_plain(settings)
+    return {key: value for key, value in plain.items() if key in config.model_fields}
 
 
 def _path(settings: Place, default: str) -> Path:
@@ -109,12 +121,10 @@ def _tracked(
     **options: dict | None,
 ) -> Path:
     """Train as the settings say, its figures tracked; `config` has the keys it depends on."""
-    plain = to_plain(settings)
-    hyperparams = {key: value for key, value in plain.items() if key in config.model_fields}
-    tracker = track(settings.project, path.stem, plain)
+    tracker = track(settings.project, path.stem, to_plain(settings))
     try:
         train(
-            hyperparams,
+            hyperparams_of(settings, config),
             *data,
             settings.seed,
             path=path,

@@ -21,6 +21,9 @@ from srnet.runs.values import flatten
 
 log = logging.getLogger("symdisc")
 
+Watch = Callable[[Mapping], str | None]
+"""Is given a run's record so far; a word ends the run, and says how it ended."""
+
 
 def table(name: str, values: Tensor | None, what: str, device: str) -> Tensor:
     """A table (n, columns) to train with, on the device, of torch's default dtype.
@@ -115,6 +118,7 @@ def follow(
     *,
     advice: str,
     progress: bool,
+    watch: Watch | None = None,
 ) -> Iterator[int]:
     """Train, keep the record, and say after each stretch how many epochs are done.
 
@@ -122,6 +126,7 @@ def follow(
         train: the stretches, given what says when to stop.
         keep: adds the figures of a stretch to the record; what the progress bar is to show.
         advice: what helps against numbers that end.
+        watch: asked after each stretch.
     """
     done, limits = len(record["times"]), record["hyperparams"]
     record["ended"] = "running"
@@ -136,6 +141,9 @@ def follow(
                 bar.update(len(figures.times))
                 bar.set_postfix({k: f"{v:.3g}" for k, v in shown.items()}, refresh=False)
                 yield len(record["times"])
+                if watch is not None and (word := watch(record)) is not None:
+                    stop.reason = word
+                    break
             finished = len(record["times"]) >= limits["epochs"]
             record["ended"] = "finished" if finished else str(stop.reason)
         except InputError as error:  # of a rare draw that is not finite: the epochs so far count

@@ -35,11 +35,21 @@ def save_state(path: str | Path, state: Mapping) -> None:
     Raises:
         InputError: the file can't be written; one that was there is as it was.
     """
-    path, content = Path(path), io.BytesIO()
+    content = io.BytesIO()
     torch.save(dict(state), content)  # in memory: of a full disk, torch tells in a way of its own
+    write_whole(path, content.getbuffer())
+
+
+def write_whole(path: str | Path, content: bytes | memoryview) -> None:
+    """Write a file of any kind as `save_state` does: at every moment, a whole one is there.
+
+    Raises:
+        InputError: the file can't be written; one that was there is as it was.
+    """
+    path = Path(path)
     with _beside(path) as beside:
         with beside.open("wb") as file:
-            file.write(content.getbuffer())
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, path)

@@ -112,6 +112,8 @@ def command_of(sweep: Sweep, more: Sequence[str] = ()) -> Command:
         try:
             command.settings(middle)
         except InputError as error:
+            if more:  # they are of the command line, which the error says
+                raise
             raise sweep.lines.error(("command",), str(error)) from None
     return command
 

@@ -1,0 +1,229 @@
+"""A study run here: its ledger begun or joined, workers started and replaced, its table kept."""
+
+import multiprocessing
+import os
+import re
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tqdm.auto import tqdm
+
+from sdnet.errors import InputError
+from srnet.runs.sweeps.command import Command, command_of
+from srnet.runs.sweeps.format import read_sweep
+from srnet.runs.sweeps.points import trial_count
+from srnet.runs.sweeps.results import best, check_table, rows_of, write_table
+from srnet.runs.values import short, to_plain
+
+if TYPE_CHECKING:
+    from srnet.runs.sweeps.ledger import Ledger
+    from srnet.runs.sweeps.worker import Job
+
+LOOK = 0.2
+"""Seconds between two looks at the workers."""
+
+PATIENCE = 60.0
+"""Seconds that workers have to end in when they are asked to."""
+
+
+def run_sweep(
+    file: str | Path,
+    *,
+    count: int | None = None,
+    workers: int = 1,
+    storage: str | Path | None = None,
+    resume: bool = False,
+    seed: int = 0,
+    out: str | Path | None = None,
+    table: str | Path | None = None,
+    members: int = 1,
+    project: str | None = None,
+    more: Sequence[str] = (),
+    progress: bool = True,
+) -> list[dict]:
+    """Run the study of a sweep file, as `symdisc sweep` does; a row for each finished trial.
+
+    Without `early_terminate` and a target, a grid's or random study's table and states follow
+    from the file and `seed` alone: not from the workers, nor from where they were killed.
+
+    Args:
+        count: trials of the study; None: the file's `run_cap`, or all points of a grid.
+        workers: processes; 1: this one. They are replaced where they are killed.
+        storage: journal file, or URL of a database that several machines share; None: in `out`.
+        resume: go on with the study of this name in the storage, or join those who are at it;
+            where there is none, begin it.
+        seed: what random draws and a bayesian search follow from.
+        out: folder of the states, trial-00000.pt, ...; None: models/ and the study's name.
+        table: .csv or .parquet; None: trials.csv in `out`. It is kept up to date.
+        members: trials that a worker takes at once.
+        project: W&B project to track each trial in, as a run of the study's group; None: none.
+        more: words to add to the file's command, such as ["--epochs", "100"].
+        progress: a progress bar, where standard error is a terminal.
+
+    Raises:
+        InputError: the file, the storage or the table can't be used; the storage has a study of
+            this name and `resume` is off, or it is of another sweep.
+        KeyboardInterrupt: interrupted, the table and the ledger being whole.
+    """
+    sweep = read_sweep(file)
+    command = command_of(sweep, more)
+    count = trial_count(sweep, count)
+    name = sweep.name or Path(file).stem
+    out = Path(out or Path("models") / re.sub(r"[^\w.-]+", "-", name).lstrip(".-"))
+    table = Path(table or out / "trials.csv")
+    check_table(table)
+    storage = str(storage or out / "study.journal")
+    ledger_room, worker_room = _rooms()
+    _check_first(command, seed)
+    if not resume and ledger_room.has_study(storage, name):
+        raise InputError(
+            f"{storage} has a study {name!r} already: add --resume to go on with it, or choose "
+            "another --out or --storage"
+        )
+    text, where, words = sweep.text, str(file), tuple(more)
+    job = worker_room.Job(
+        text, where, words, storage, name, seed, count, members, out.absolute(), project
+    )
+    ledger = ledger_room.Ledger(storage, name, command.metric.goal == "maximize")
+    try:
+        _begin(ledger, command, job)
+        kept = _Table(command, ledger, job, table)
+        bar = tqdm(total=count, unit="trial", disable=None if progress else True)
+        with bar:
+
+            def told() -> None:
+                bar.update(kept.update() - bar.n)
+                bar.set_postfix(kept.shown(), refresh=False)
+
+            told()
+            try:
+                if workers == 1:
+                    worker_room.work(job, told)
+                else:
+                    _supervise(job, workers, told)
+            finally:
+                told()
+    finally:
+        ledger.close()
+    return kept.rows
+
+
+def _rooms() -> tuple[Any, Any]:
+    """The rooms that need optuna, which not everyone has installed."""
+    try:
+        from srnet.runs.sweeps import ledger, worker
+    except ModuleNotFoundError as error:
+        if error.name != "optuna":
+            raise
+        raise InputError("symdisc sweep needs optuna: pip install symdisc[sweeps]") from None
+    return ledger, worker
+
+
+def _check_first(command: Command, seed: int) -> None:
+    """Raise for tables and a library that no trial could be run with."""
+    from srnet.runs.sweeps.points import draw
+    from srnet.runs.sweeps.trials import check_sources
+
+    try:
+        settings = command.settings(draw(command.sweep.parameters, seed, 0))
+    except InputError:
+        return  # of this one point alone: it will say so in the table
+    check_sources(command.kind, settings)
+
+
+def _begin(ledger: "Ledger", command: Command, job: "Job") -> None:
+    """See that the study is of this sweep, and that its trials are there."""
+    sweep = command.sweep
+    identity = {
+        "method": sweep.method,
+        "parameters": [[one.key, to_plain(one.law)] for one in sweep.parameters],
+        "metric": to_plain(command.metric),
+        "early_terminate": sweep.early_terminate and to_plain(sweep.early_terminate),
+        "command": [command.kind, *command.words],
+        "seed": job.seed,
+    }
+    different = ledger.belongs_to(identity)
+    if different is not None:
+        given = short(identity[different])
+        raise InputError(
+            f"{job.storage} has a study {job.name!r} of another sweep: its {different} isn't "
+            f"{given}; choose another --out, --storage, or name in the file"
+        )
+    ledger.plan(job.count)
+
+
+class _Table:
+    """The study's table on disk, written anew whenever a trial has been added."""
+
+    def __init__(self, command: Command, ledger: "Ledger", job: "Job", path: Path):
+        self._command, self._ledger, self._job, self._path = command, ledger, job, path
+        self.rows: list[dict] = []
+        self._written = -1
+
+    def update(self) -> int:
+        """Read the ledger; how many trials are finished."""
+        from srnet.runs.sweeps.worker import state_name
+
+        results = self._ledger.results(self._job.count)
+        if len(results) != self._written:
+            self.rows = rows_of(self._command, results, {i: state_name(i) for i in results})
+            write_table(self._path, self.rows)
+            self._written = len(results)
+        return len(results)
+
+    def shown(self) -> dict[str, str]:
+        """The best figure so far, for the progress bar."""
+        metric = self._command.metric
+        figure = best(self.rows, metric)[0][metric.name] if self.rows else None
+        return {} if figure is None else {metric.name: f"{figure:.4g}"}
+
+
+def _supervise(job: "Job", workers: int, told: Any) -> None:
+    """Run workers in processes of their own until the study is over, replacing those killed.
+
+    Raises:
+        KeyboardInterrupt: this process or a worker was interrupted.
+        InputError: a worker ended with an error, which it has printed.
+    """
+    from srnet.runs.sweeps.worker import work_as_process
+
+    methods = multiprocessing.get_all_start_methods()
+    context: Any = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    if context.get_start_method() == "forkserver":
+        context.set_forkserver_preload(["srnet.runs.sweeps.worker"])  # a replacement starts at once
+
+    def start() -> Any:
+        process = context.Process(target=work_as_process, args=(job,))
+        process.start()
+        return process
+
+    running = [start() for _ in range(min(workers, job.count))]
+    try:
+        while running:
+            time.sleep(LOOK)
+            told()
+            for process in [one for one in running if not one.is_alive()]:
+                running.remove(process)
+                if process.exitcode == 130:
+                    raise KeyboardInterrupt
+                if process.exitcode > 0:
+                    raise InputError(f"a worker ended with status {process.exitcode}, see above")
+                if process.exitcode < 0:  # killed
+                    running.append(start())
+    finally:
+        _end(running)
+
+
+def _end(running: list) -> None:
+    for process in running:
+        if process.is_alive():
+            os.kill(process.pid, signal.SIGINT)
+    until = time.monotonic() + PATIENCE
+    for process in running:
+        process.join(max(until - time.monotonic(), 0))
+        if process.is_alive():
+            process.kill()
+            process.join()

@@ -1,0 +1,110 @@
+"""What a study found, as a table: a row for each trial, the same however the study was run."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sdnet.errors import InputError
+from srnet.runs.states import write_whole
+from srnet.runs.sweeps.command import KINDS, Command
+from srnet.runs.sweeps.format import Metric
+
+SUFFIXES = (".csv", ".parquet")
+
+
+def rows_of(command: Command, results: Mapping[int, Mapping], states: Mapping[int, str]) -> list:
+    """A row for each trial: its number, its values by dotted keys, its figures, how it ended.
+
+    Lists are JSON text, as in a file of columns each is of one kind.
+
+    Args:
+        results: of the ledger, by the trials' numbers.
+        states: the names of the state files.
+    """
+    keys = list(dict.fromkeys(key for one in results.values() for key in one["values"]))
+    rows = []
+    for trial, one in results.items():
+        figures = one.get("figures", {})
+        rows.append(
+            {
+                "trial": trial,
+                **{key: _cell(one["values"].get(key)) for key in keys},
+                **{name: figures.get(name) for name in KINDS[command.kind].ends},
+                "epochs_done": one.get("epochs", 0),
+                "ended": one["ended"],
+                "state": states[trial] if figures else None,
+            }
+        )
+    return rows
+
+
+def _cell(value: Any) -> Any:
+    return value if isinstance(value, int | float | str | None) else json.dumps(value)
+
+
+def best(rows: Sequence[Mapping], metric: Metric) -> list[Mapping]:
+    """The rows with the best figure first; those without one last."""
+
+    def place(row: Mapping) -> float:
+        figure = row[metric.name]
+        if figure is None or math.isnan(figure):
+            return math.inf
+        return -figure if metric.goal == "maximize" else figure
+
+    return sorted(rows, key=place)
+
+
+def varying(rows: Sequence[Mapping]) -> list[dict]:
+    """The rows to look at: without the columns in which all are equal, and the states' names."""
+    keys = [key for key in (rows[0] if rows else ()) if len({str(row[key]) for row in rows}) > 1]
+    shown = dict.fromkeys(["trial", *(key for key in keys if key != "state")])
+    return [{key: row[key] for key in shown} for row in rows]
+
+
+def check_table(path: Path) -> None:
+    """Raise InputError for a table that `write_table` can't write."""
+    if path.suffix not in SUFFIXES:
+        raise InputError(f"table {path}: expected a name that ends in {' or '.join(SUFFIXES)}")
+    if path.suffix == ".parquet":
+        _pyarrow()
+
+
+def write_table(path: Path, rows: Sequence[Mapping]) -> None:
+    """Write the rows as CSV or Parquet, by the suffix; at every moment a whole file is there.
+
+    Raises:
+        InputError: another suffix, the file can't be written, or pyarrow is missing for Parquet.
+    """
+    check_table(path)
+    if path.suffix == ".csv":
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, list(rows[0]) if rows else ["trial"])
+        writer.writeheader()
+        writer.writerows(rows)
+        write_whole(path, text.getvalue().encode())
+        return
+    arrow, content = _pyarrow(), io.BytesIO()
+    columns = {key: _column([row[key] for row in rows]) for key in (rows[0] if rows else ())}
+    arrow.parquet.write_table(arrow.table(columns), content)
+    write_whole(path, content.getvalue())
+
+
+def _column(values: list) -> list:
+    """Values of one kind, as a column has them: where numbers stand beside text, all is text."""
+    kinds = {str if isinstance(v, str) else float for v in values if v is not None}
+    return [None if v is None else str(v) for v in values] if len(kinds) > 1 else values
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ModuleNotFoundError:
+        raise InputError(
+            "a Parquet table needs pyarrow: pip install symdisc[sweeps], or use .csv"
+        ) from None
+    return pyarrow

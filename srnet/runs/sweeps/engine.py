@@ -78,16 +78,11 @@ def run_sweep(
     storage = str(storage or out / "study.journal")
     ledger_room, worker_room = _rooms()
     _check_first(command, seed)
-    if not resume and ledger_room.has_study(storage, name):
-        raise InputError(
-            f"{storage} has a study {name!r} already: add --resume to go on with it, or choose "
-            "another --out or --storage"
-        )
     text, where, words = sweep.text, str(file), tuple(more)
     job = worker_room.Job(
         text, where, words, storage, name, seed, count, members, out.absolute(), project
     )
-    ledger = ledger_room.Ledger(storage, name, command.metric.goal == "maximize")
+    ledger = ledger_room.Ledger(storage, name, command.metric.goal == "maximize", join=resume)
     try:
         _begin(ledger, command, job)
         kept = _Table(command, ledger, job, table)
@@ -101,7 +96,7 @@ def run_sweep(
             told()
             try:
                 if workers == 1:
-                    worker_room.work(job, told)
+                    worker_room.work(job, ledger, told)
                 else:
                     _supervise(job, workers, told)
             finally:
@@ -136,6 +131,8 @@ def _check_first(command: Command, seed: int) -> None:
 
 def _begin(ledger: "Ledger", command: Command, job: "Job") -> None:
     """See that the study is of this sweep, and that its trials are there."""
+    from srnet.runs.sweeps.storages import shown
+
     sweep = command.sweep
     identity = {
         "method": sweep.method,
@@ -149,8 +146,8 @@ def _begin(ledger: "Ledger", command: Command, job: "Job") -> None:
     if different is not None:
         given = short(identity[different])
         raise InputError(
-            f"{job.storage} has a study {job.name!r} of another sweep: its {different} isn't "
-            f"{given}; choose another --out, --storage, or name in the file"
+            f"{shown(job.storage)} has a study {job.name!r} of another sweep: its {different} "
+            f"isn't {given}; choose another --out, --storage, or name in the file"
         )
     ledger.plan(job.count)
 

@@ -19,18 +19,17 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.exceptions import UpdateFinishedTrialError
+from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from sdnet.errors import InputError
 from srnet.runs.sweeps.format import Parameter
 from srnet.runs.sweeps.laws import Categorical, Constant
 from srnet.runs.sweeps.processes import is_alive, whoami
-from srnet.runs.sweeps.storages import open_storage
+from srnet.runs.sweeps.storages import open_storage, shown
 
 LEASE = 60.0
 """Seconds without a sign of life after which a worker of another machine counts as dead."""
@@ -63,24 +62,32 @@ class Ledger:
     Args:
         storage: path of a journal file, or URL of a database.
         name: of the study.
-        maximize: which way its values are better; None for a study that is there already.
+        maximize: which way its values are better, to begin the study; None: it is there already.
+        join: with `maximize`, whether it may be there already too.
 
     Raises:
-        InputError: the storage can't be reached or isn't one; there is no such study.
+        InputError: the storage can't be reached or isn't one; there is no such study, or there is.
     """
 
-    def __init__(self, storage: str, name: str, maximize: bool | None = None):
-        self.storage = open_storage(storage)
-        direction = None if maximize is None else "maximize" if maximize else "minimize"
+    def __init__(self, storage: str, name: str, maximize: bool | None = None, join: bool = True):
+        self.storage, self._disconnect = open_storage(storage)
         try:
-            if direction is None:
+            if maximize is None:
                 self.study = optuna.load_study(study_name=name, storage=self.storage)
             else:
+                direction = "maximize" if maximize else "minimize"
                 self.study = optuna.create_study(
-                    study_name=name, storage=self.storage, direction=direction, load_if_exists=True
+                    study_name=name, storage=self.storage, direction=direction, load_if_exists=join
                 )
-        except KeyError:
-            raise InputError(f"{storage}: has no study {name!r}") from None
+        except (KeyError, DuplicatedStudyError) as error:
+            self._disconnect()
+            there = isinstance(error, DuplicatedStudyError)
+            told = (
+                f"has a study {name!r} already: add --resume to go on with it, or choose another "
+                "--out or --storage"
+            )
+            text = told if there else f"has no study {name!r}"
+            raise InputError(f"{shown(storage)} {text}") from None
         self.id = uuid.uuid4().hex
         self._study_id = self.storage.get_study_id_from_name(name)
         self._seen: dict[str, tuple[Any, float]] = {}
@@ -89,6 +96,7 @@ class Ledger:
     def close(self) -> None:
         """Say that this worker is gone: what it had taken and not finished is tried again."""
         _here.discard(self.id)
+        self._disconnect()
 
     # -- what the study is of ---------------------------------------------------------------
 
@@ -236,7 +244,7 @@ class Ledger:
                 with contextlib.suppress(Exception):  # a storage that is away for a while
                     self.storage.set_study_user_attr(self._study_id, f"beat {self.id}", number)
                 if over.wait(BEAT):
-                    return
+                    return self.storage.remove_session()  # of this thread
 
         thread = threading.Thread(target=beat, daemon=True)
         thread.start()
@@ -294,17 +302,6 @@ class Ledger:
             if None not in label:
                 entries.setdefault(label, entry)
         return entries
-
-
-def has_study(storage: str, name: str) -> bool:
-    """Whether a storage has a study of this name; a journal file that isn't there isn't made.
-
-    Raises:
-        InputError: the storage can't be reached, or isn't one.
-    """
-    if "://" not in storage and not Path(storage).exists():
-        return False
-    return name in {study.study_name for study in open_storage(storage).get_all_studies()}
 
 
 def _result(entry: FrozenTrial) -> dict | None:

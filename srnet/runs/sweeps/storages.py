@@ -4,6 +4,8 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import optuna
@@ -41,8 +43,8 @@ class _Lock(JournalFileOpenLock):
         os.close(self._file)
 
 
-def open_storage(storage: str) -> BaseStorage:
-    """The storage at a path or a URL.
+def open_storage(storage: str) -> tuple[BaseStorage, Callable[[], None]]:
+    """The storage at a path or a URL, and what closes its connections.
 
     Raises:
         InputError: it can't be reached, or isn't one.
@@ -54,7 +56,7 @@ def open_storage(storage: str) -> BaseStorage:
         path.parent.mkdir(parents=True, exist_ok=True)
         _check_journal(path)
         lock = None if sys.platform == "win32" else _Lock(str(path))
-        return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+        return JournalStorage(JournalFileBackend(str(path), lock_obj=lock)), lambda: None
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"{path}: can't be used as a study's journal ({reason})") from None
@@ -71,7 +73,21 @@ def _check_journal(path: Path) -> None:
             raise ValueError("no operation of a journal")
 
 
-def _database(url: str) -> BaseStorage:
+def shown(storage: str) -> str:
+    """A storage as it may be printed: a URL without its password."""
+    if "://" not in storage:
+        return storage
+    from sqlalchemy.engine import make_url
+
+    return make_url(storage).render_as_string(hide_password=True)
+
+
+def _close(database: RDBStorage) -> None:
+    database.remove_session()
+    database.engine.dispose()
+
+
+def _database(url: str) -> tuple[BaseStorage, Callable[[], None]]:
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
@@ -79,7 +95,7 @@ def _database(url: str) -> BaseStorage:
         place = make_url(url)
         if place.drivername in ("postgresql", "postgres"):
             place = place.set(drivername="postgresql+psycopg")
-        shown = place.render_as_string(hide_password=True)
+        name = place.render_as_string(hide_password=True)
         text = place.render_as_string(hide_password=False)
     except ArgumentError:
         raise InputError(
@@ -87,16 +103,17 @@ def _database(url: str) -> BaseStorage:
         ) from None
     for last in (False, False, True):  # of several that make the tables at once, one can
         try:
-            return get_storage(RDBStorage(text, engine_kwargs={"pool_pre_ping": True}))
+            database = RDBStorage(text, engine_kwargs={"pool_pre_ping": True})
+            return get_storage(database), partial(_close, database)
         except ImportError as error:
             raise InputError(
-                f"storage {shown}: needs {error.name or 'psycopg'}: pip install symdisc[sweeps]"
+                f"storage {name}: needs {error.name or 'psycopg'}: pip install symdisc[sweeps]"
             ) from None
         except (NoSuchModuleError, ArgumentError) as error:
-            raise InputError(f"storage {shown}: no such kind of database ({error})") from None
+            raise InputError(f"storage {name}: no such kind of database ({error})") from None
         except (SQLAlchemyError, RuntimeError) as error:
             if last:
                 reason = " ".join(str(getattr(error, "orig", None) or error).split())[:300]
-                raise InputError(f"storage {shown}: can't be used ({reason})") from None
+                raise InputError(f"storage {name}: can't be used ({reason})") from None
             time.sleep(0.5)
     raise AssertionError("unreachable")

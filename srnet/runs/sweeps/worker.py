@@ -63,32 +63,33 @@ def state_name(trial: int) -> str:
     return f"trial-{trial:05d}.pt"
 
 
-def work(job: Job, told: Callable[[], None] = lambda: None) -> None:
+def work(job: Job, ledger: Ledger, told: Callable[[], None] = lambda: None) -> None:
     """Take and train trials until none is left; `told` is called after each batch.
 
     Raises:
         KeyboardInterrupt: asked to stop; what was not finished is given back.
         InputError: the storage can't be used.
     """
-    command, ledger = job.command(), Ledger(job.storage, job.name)
-    try:
-        with ledger.beating():
-            while claims := _next(ledger, command, job):
-                try:
-                    _train(claims, ledger, command, job)
-                except BaseException:
-                    for claim in claims:
-                        ledger.release(claim)
-                    raise
-                told()
-    finally:
-        ledger.close()
+    command = job.command()
+    with ledger.beating():
+        while claims := _next(ledger, command, job):
+            try:
+                _train(claims, ledger, command, job)
+            except BaseException:
+                for claim in claims:
+                    ledger.release(claim)
+                raise
+            told()
 
 
 def work_as_process(job: Job) -> None:
     """`work`, for a process of its own: exits with 2 for bad input, with 130 when interrupted."""
     try:
-        work(job)
+        ledger = Ledger(job.storage, job.name)
+        try:
+            work(job, ledger)
+        finally:
+            ledger.close()
     except KeyboardInterrupt:
         sys.exit(130)
     except InputError as error:

@@ -13,8 +13,9 @@ import pytest
 from sdnet.errors import InputError
 from srnet.runs.sweeps import ledger as room
 from srnet.runs.sweeps.format import parse_sweep
-from srnet.runs.sweeps.ledger import ATTEMPTS, Ledger, has_study
+from srnet.runs.sweeps.ledger import ATTEMPTS, Ledger
 from srnet.runs.sweeps.processes import is_alive, whoami
+from srnet.runs.sweeps.storages import open_storage, shown
 
 RESULT = {"values": {}, "ended": "finished"}
 
@@ -23,7 +24,7 @@ RESULT = {"values": {}, "ended": "finished"}
 def tables(tmp_path_factory):
     """A database with optuna's tables, whose making takes longer than most tests."""
     path = tmp_path_factory.mktemp("tables") / "s.db"
-    has_study(f"sqlite:///{path}", "s")
+    open_storage(f"sqlite:///{path}")[1]()
     return path
 
 
@@ -225,7 +226,10 @@ def test_what_a_study_is_of(storage):
     assert ledger.belongs_to(sweep) is None
     assert Ledger(storage, "s").belongs_to(sweep) is None
     assert ledger.belongs_to({**sweep, "method": "random"}) == "method"
-    assert (has_study(storage, "s"), has_study(storage, "t")) == (True, False)
+    with pytest.raises(InputError, match="has a study 's' already: add --resume"):
+        Ledger(storage, "s", maximize=True, join=False)
+    with pytest.raises(InputError, match="has no study 't'"):
+        Ledger(storage, "t")
 
 
 def test_storages_that_cannot_be_used(tmp_path):
@@ -235,14 +239,17 @@ def test_storages_that_cannot_be_used(tmp_path):
                        ("text/s", "can't be used as a study's journal")):  # fmt: skip
         with pytest.raises(InputError, match=told):
             Ledger(str(tmp_path / name), "s", maximize=True)
-    assert not has_study(str(tmp_path / "none"), "s")
-    assert not (tmp_path / "none").exists()
     with pytest.raises(InputError, match="has no study 's'"):
         Ledger(str(tmp_path / "new"), "s")
     for url, told in (("nosuch://x", "no such kind of database"), ("a b://", "not the URL of"),
                       (f"sqlite:///{tmp_path}/none/s.db", "can't be used")):  # fmt: skip
         with pytest.raises(InputError, match=told):
             Ledger(url, "s", maximize=True)
+
+
+def test_passwords_are_not_shown():
+    assert shown("postgresql://me:secret@h/s") == "postgresql://me:***@h/s"
+    assert shown("a/s.journal") == "a/s.journal"
 
 
 # -- bayesian search ------------------------------------------------------------------------

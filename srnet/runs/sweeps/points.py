@@ -62,12 +62,12 @@ def _different(parameter: Parameter) -> Sequence:
 
 
 def trial_count(sweep: Sweep, count: int | None) -> int:
-    """How many trials a study has: what is asked for, the `run_cap` of the file, or a whole grid.
+    """How many trials a study has: `count`, or else the file's `run_cap`, or a whole grid.
 
     Raises:
         InputError: nothing says where a random or bayesian search ends.
     """
-    limits = [limit for limit in (count, sweep.run_cap) if limit is not None]
+    limits = [limit for limit in (count, sweep.run_cap) if limit is not None][:1]
     if sweep.method == "grid":
         limits.append(grid_size(sweep.parameters))
     if not limits:

@@ -101,10 +101,11 @@ def over(ledger: Ledger, command: Command, count: int) -> bool:
     """Whether every trial has its result, or one has reached the metric's target."""
     results, metric = ledger.results(count), command.metric
     if metric.target is not None:
-        figures = [one.get("figures", {}).get(metric.name, math.nan) for one in results.values()]
-        reached = metric.target.__le__ if metric.goal == "maximize" else metric.target.__ge__
-        if any(reached(figure) is True for figure in figures):
-            return True
+        for one in results.values():
+            figure = one.get("figures", {}).get(metric.name, math.nan)
+            maximize = metric.goal == "maximize"
+            if figure >= metric.target if maximize else figure <= metric.target:
+                return True
     return len(results) >= count
 
 

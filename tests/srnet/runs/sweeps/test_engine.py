@@ -19,6 +19,7 @@ from srnet.runs.states import load_state
 from srnet.runs.sweeps import trials, worker
 from srnet.runs.sweeps.engine import run_sweep
 from srnet.runs.sweeps.ledger import Ledger
+from srnet.runs.tracking import Tracker
 from srnet.tables import SRData
 
 ROOT = Path(__file__).parents[4]
@@ -136,6 +137,31 @@ def test_generators(study):
         assert math.isnan(row["min_corr"])  # there is no truth to measure by
         assert state["hyperparams"]["disc"]["lr"] == row["disc.lr"]
     assert len(rows) == 3
+
+
+def test_each_trial_is_tracked_in_the_group_of_the_study(study, monkeypatch):
+    """With a project: a run of its own, with its settings, its figures, and the last ones."""
+    runs = []
+
+    class Run:
+        def __init__(self, *words, group):
+            self.words, self.group, self.figures, self.summary = words, group, [], {}
+            runs.append(self)
+
+        def log(self, figures, step):
+            self.figures.append((step, figures))
+
+        def finish(self):
+            self.ended = True
+
+    monkeypatch.setattr(worker, "track", lambda *words, group: Tracker(Run(*words, group=group)))
+    rows = sweep(study(), project="p", members=3)
+    assert [run.words[:2] for run in runs] == [("p", f"trial-{i:05d}") for i in range(6)]
+    assert {run.group for run in runs} == {"tiny"}
+    for row, run in zip(rows, runs, strict=True):
+        assert run.words[2]["disc"]["lr"] == row["disc.lr"]
+        assert (run.figures[-1][0], run.ended) == (20, True)
+        assert run.summary["acc"] == row["acc"]
 
 
 # -- searching and stopping -----------------------------------------------------------------

@@ -128,7 +128,9 @@ def test_a_whole_file_is_accepted_by_wandb():
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_the_studies_are_accepted_by_wandb(path):
-    assert violations(yaml.safe_load(path.read_text())) == []
+    file = yaml.safe_load(path.read_text())
+    del file["run_cap"]  # as above
+    assert violations(file) == []
     assert read_sweep(path).name == path.stem
 
 

@@ -31,6 +31,9 @@ parameters:
 COMMAND = "import sys; from srnet.runs.cli import main; sys.exit(main())"
 
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc")
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -38,6 +41,19 @@ def folder(tmp_path, monkeypatch):
     Path("small.lib").write_text("N0*x0**2 + N1\n")
     Path("killed.yaml").write_text(STUDY)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """The folder of the study left alone."""
+    place = tmp_path_factory.mktemp("alone")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        np.savetxt("X50.gz", np.linspace(-2, 2, 20))
+        Path("small.lib").write_text("N0*x0**2 + N1\n")
+        Path("killed.yaml").write_text(STUDY)
+        assert len(run_sweep("killed.yaml", out="alone", progress=False)) == 40
+    return place / "alone"
 
 
 def children(pid):
@@ -74,8 +90,7 @@ def start(*words):
     )
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc")
-def test_kills_of_workers_lose_nothing(folder):
+def test_kills_of_workers_lose_nothing(folder, alone):
     moments, kills = random.Random(0), 0
     study = start("--workers=2")
     while kills < KILLS and study.poll() is None:
@@ -90,15 +105,34 @@ def test_kills_of_workers_lose_nothing(folder):
     assert sorted(ledger.results()) == list(range(40))
     assert 40 < sum(ledger.attempts().values()) <= 40 + KILLS
     ledger.close()
+    same(Path("models/killed"), alone)
 
-    rows = run_sweep("killed.yaml", out="alone", progress=False)
-    assert len(rows) == 40
-    assert Path("alone/trials.csv").read_bytes() == Path("models/killed/trials.csv").read_bytes()
-    for row in rows[::13]:
-        alone, killed = (
-            load_state(f"{place}/{row['state']}") for place in ("alone", "models/killed")
-        )
-        assert alone["history"] == killed["history"]
-        assert all(torch.equal(w, killed["critic"][name]) for name, w in alone["critic"].items())
+
+def test_a_study_that_is_killed_whole_and_resumed(folder, alone):
+    """Its workers end by themselves, and what they held is run again."""
+    study = start("--workers=2")
+    while len(list(Path().glob("models/killed/*.pt"))) < 3:
+        assert study.poll() is None
+        time.sleep(0.02)
+    workers = workers_of(study.pid)
+    study.kill()
+    study.communicate()
+    until = time.monotonic() + 30
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    assert len(list(Path().glob("models/killed/*.pt"))) < 40
+    assert len(run_sweep("killed.yaml", resume=True, progress=False)) == 40
+    same(Path("models/killed"), alone)
+
+
+def same(killed, alone):
+    """The same table, the same states, and nothing else left behind."""
     names = {f"trial-{i:05d}.pt" for i in range(40)} | {"trials.csv", "study.journal"}
-    assert {path.name for path in Path("models/killed").iterdir()} == names
+    assert {path.name for path in killed.iterdir()} == names
+    assert (killed / "trials.csv").read_bytes() == (alone / "trials.csv").read_bytes()
+    for name in sorted(names)[1::13]:
+        if name.endswith(".pt"):
+            one, other = load_state(alone / name), load_state(killed / name)
+            assert one["history"] == other["history"]
+            assert all(torch.equal(w, other["critic"][key]) for key, w in one["critic"].items())

@@ -154,5 +154,6 @@ def test_how_many_trials():
     assert trial_count(parse_sweep(f"method: grid\n{space}", "s"), 4) == 4
     assert trial_count(parse_sweep(f"method: random\nrun_cap: 9\n{space}", "s"), None) == 9
     assert trial_count(parse_sweep(f"method: random\nrun_cap: 9\n{space}", "s"), 5) == 5
+    assert trial_count(parse_sweep(f"method: random\nrun_cap: 9\n{space}", "s"), 12) == 12
     with pytest.raises(ValueError, match="s:1: method: method random has no end; expected --count"):
         trial_count(parse_sweep(f"method: random\n{space}", "s"), None)

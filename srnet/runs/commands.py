@@ -226,22 +226,21 @@ def sweep(words: Sequence[str]) -> int:
     )
     if len(files) != 1:
         raise InputError(f"symdisc sweep: got {len(files)} files, expected one")
-    from srnet.runs.sweeps.command import command_of
     from srnet.runs.sweeps.engine import run_sweep
-    from srnet.runs.sweeps.format import read_sweep
-    from srnet.runs.sweeps.results import best, varying
+    from srnet.runs.sweeps.results import varying
     from srnet.texttable import as_table
 
     try:
-        rows = run_sweep(files[0], more=more, **dict(settings))
+        study = run_sweep(files[0], more=more, **dict(settings))
     except KeyboardInterrupt:
         print("interrupted; the same command with --resume goes on")
         return 130
-    print(as_table(varying(best(rows, command_of(read_sweep(files[0])).metric))[:SHOWN_TRIALS]))
-    failed = [row["ended"] for row in rows if row["ended"].startswith("failed")]
+    print(as_table(varying(study.best, study.metric)[:SHOWN_TRIALS]))
+    failed = [row["ended"] for row in study.rows if row["ended"].startswith("failed")]
     if failed:
-        print(f"{len(failed)} of {len(rows)} trials could not be run; the first {failed[0]}")
-    return 2 if len(failed) == len(rows) else 0
+        print(f"{len(failed)} of {len(study.rows)} trials could not be run; the first {failed[0]}")
+    print(f"{len(study.rows)} trials; table: {study.table}  states: {study.out}")
+    return 2 if len(failed) == len(study.rows) else 0
 
 
 def runs(words: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ import re
 import signal
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from tqdm.auto import tqdm
 
 from sdnet.errors import InputError
 from srnet.runs.sweeps.command import Command, command_of
-from srnet.runs.sweeps.format import read_sweep
+from srnet.runs.sweeps.format import Metric, read_sweep
 from srnet.runs.sweeps.points import trial_count
 from srnet.runs.sweeps.results import best, check_table, rows_of, write_table
 from srnet.runs.values import short, to_plain
@@ -27,6 +28,28 @@ LOOK = 0.2
 
 PATIENCE = 60.0
 """Seconds that workers have to end in when they are asked to."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study that has been run: its rows by trial, see `srnet.runs.sweeps.results.rows_of`.
+
+    >>> rows = [{"trial": 0, "acc": 0.5}, {"trial": 1, "acc": 0.9}]
+    >>> metric = Metric(name="acc", goal="maximize")
+    >>> Study("example", metric, rows, Path("trials.csv"), Path("models")).best[0]
+    {'trial': 1, 'acc': 0.9}
+    """
+
+    name: str
+    metric: Metric
+    rows: list[dict]
+    table: Path
+    out: Path
+
+    @property
+    def best(self) -> list[dict]:
+        """The rows with the best figure first."""
+        return best(self.rows, self.metric)
 
 
 def run_sweep(
@@ -43,8 +66,8 @@ def run_sweep(
     project: str | None = None,
     more: Sequence[str] = (),
     progress: bool = True,
-) -> list[dict]:
-    """Run the study of a sweep file, as `symdisc sweep` does; a row for each finished trial.
+) -> Study:
+    """Run the study of a sweep file, as `symdisc sweep` does.
 
     Without `early_terminate` and a target, a grid's or random study's table and states follow
     from the file and `seed` alone: not from the workers, nor from where they were killed.
@@ -103,7 +126,7 @@ def run_sweep(
                 told()
     finally:
         ledger.close()
-    return kept.rows
+    return Study(name, command.metric, kept.rows, table, out)
 
 
 def _rooms() -> tuple[Any, Any]:

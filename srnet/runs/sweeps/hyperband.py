@@ -2,7 +2,9 @@
 
 At some iteration counts, the brackets, a trial's figure is compared with those that all trials had
 there, and those outside the best 1/eta are stopped. (Li et al., 2018, as W&B runs it: trials are
-compared as they come, and none waits for another.)
+compared as they come, and none waits for another.) An iteration is an epoch of a critic, and a
+measure of generators; to W&B's own server it is an update, of which a run sends at most ten a
+second.
 """
 
 import math

@@ -25,7 +25,13 @@ def uniform(seed: int, number: int, key: str) -> float:
 
 
 def draw(parameters: Sequence[Parameter], seed: int, number: int) -> dict[str, Any]:
-    """The values of a random search's trial, by dotted keys."""
+    """The values of a random search's trial, by dotted keys.
+
+    >>> from srnet.runs.sweeps.laws import Uniform
+    >>> space = [Parameter("disc.lr", Uniform(min=2.0, max=3.0), ())]
+    >>> 2 < draw(space, seed=0, number=7)["disc.lr"] < 3
+    True
+    """
     return {one.key: one.law.quantile(uniform(seed, number, one.key)) for one in parameters}
 
 

@@ -16,7 +16,9 @@ from srnet.runs.sweeps.format import Metric
 SUFFIXES = (".csv", ".parquet")
 
 
-def rows_of(command: Command, results: Mapping[int, Mapping], states: Mapping[int, str]) -> list:
+def rows_of(
+    command: Command, results: Mapping[int, Mapping], states: Mapping[int, str]
+) -> list[dict]:
     """A row for each trial: its number, its values by dotted keys, its figures, how it ended.
 
     Lists are JSON text, as in a file of columns each is of one kind.
@@ -46,7 +48,7 @@ def _cell(value: Any) -> Any:
     return value if isinstance(value, int | float | str | None) else json.dumps(value)
 
 
-def best(rows: Sequence[Mapping], metric: Metric) -> list[Mapping]:
+def best(rows: Sequence[dict], metric: Metric) -> list[dict]:
     """The rows with the best figure first; those without one last."""
 
     def place(row: Mapping) -> float:
@@ -58,11 +60,17 @@ def best(rows: Sequence[Mapping], metric: Metric) -> list[Mapping]:
     return sorted(rows, key=place)
 
 
-def varying(rows: Sequence[Mapping]) -> list[dict]:
-    """The rows to look at: without the columns in which all are equal, and the states' names."""
+def varying(rows: Sequence[Mapping], metric: Metric) -> list[dict]:
+    """The rows to look at: the columns in which they differ, the metric's among them.
+
+    >>> rows = [{"trial": i, "lr": 1e-3, "seed": i, "acc": 0.5} for i in range(2)]
+    >>> varying(rows, Metric(name="acc"))
+    [{'trial': 0, 'seed': 0, 'acc': 0.5}, {'trial': 1, 'seed': 1, 'acc': 0.5}]
+    """
     keys = [key for key in (rows[0] if rows else ()) if len({str(row[key]) for row in rows}) > 1]
-    shown = dict.fromkeys(["trial", *(key for key in keys if key != "state")])
-    return [{key: row[key] for key in shown} for row in rows]
+    always = ("trial", metric.name)
+    shown = [key for key in (rows[0] if rows else ()) if key in always or key in keys]
+    return [{key: row[key] for key in shown if key != "state"} for row in rows]
 
 
 def check_table(path: Path) -> None:

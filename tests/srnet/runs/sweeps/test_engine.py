@@ -33,7 +33,7 @@ LR = (
 
 
 def sweep(file, **options):
-    return run_sweep(file, progress=False, **options)
+    return run_sweep(file, progress=False, **options).rows
 
 
 def read(path):

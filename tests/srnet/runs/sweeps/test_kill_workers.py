@@ -52,7 +52,7 @@ def alone(tmp_path_factory):
         np.savetxt("X50.gz", np.linspace(-2, 2, 20))
         Path("small.lib").write_text("N0*x0**2 + N1\n")
         Path("killed.yaml").write_text(STUDY)
-        assert len(run_sweep("killed.yaml", out="alone", progress=False)) == 40
+        assert len(run_sweep("killed.yaml", out="alone", progress=False).rows) == 40
     return place / "alone"
 
 
@@ -122,7 +122,7 @@ def test_a_study_that_is_killed_whole_and_resumed(folder, alone):
         assert time.monotonic() < until
         time.sleep(0.02)
     assert len(list(Path().glob("models/killed/*.pt"))) < 40
-    assert len(run_sweep("killed.yaml", resume=True, progress=False)) == 40
+    assert len(run_sweep("killed.yaml", resume=True, progress=False).rows) == 40
     same(Path("models/killed"), alone)
 
 

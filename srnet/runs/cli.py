@@ -19,6 +19,7 @@ COMMANDS = {
     "read": "read out a state: the equation, and what each latent is",
     "compare": "train critics that see more and more, over several seeds; table and figures",
     "sweep": "run the hyperparameter study of a W&B sweep file, here or with other machines",
+    "study": "what a hyperparameter study found: best trials, what matters, figures",
     "runs": "list the states of a folder",
     "plot": "figures of states: learning, samples, verdicts",
 }

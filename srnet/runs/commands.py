@@ -61,6 +61,13 @@ class PlotSettings(Settings):
     seed: Seed | None = Field(None, description="of the curves drawn; None: the run's own")
 
 
+class StudySettings(Settings):
+    """Where a study is, and where its figures go."""
+
+    out: OptionalText = Field(None, description="folder of the states; None: models/NAME")
+    figures: FilePath = Field(Path("figures"), description="folder of the figures")
+
+
 class SweepSettings(Settings):
     """How a study is run, and where it is kept."""
 
@@ -241,6 +248,31 @@ def sweep(words: Sequence[str]) -> int:
         print(f"{len(failed)} of {len(study.rows)} trials could not be run; the first {failed[0]}")
     print(f"{len(study.rows)} trials; table: {study.table}  states: {study.out}")
     return 2 if len(failed) == len(study.rows) else 0
+
+
+def study(words: Sequence[str]) -> None:
+    """`symdisc study FILE [--out FOLDER] [--figures FOLDER]`"""
+    files, flags = _split(words)
+    settings = parse_args(
+        StudySettings,
+        flags,
+        "symdisc study FILE",
+        "The best trials of a sweep file's study, what matters to them, how they went; figures.",
+    )
+    if len(files) != 1:
+        raise InputError(f"symdisc study: got {len(files)} files, expected one")
+    from srnet.runs.sweeps.reading import read_study
+    from srnet.runs.sweeps.results import varying
+    from srnet.texttable import as_table
+
+    found = read_study(files[0], settings.out)
+    print(as_table(varying(found.best, found.command.metric)[:SHOWN_TRIALS]))
+    shares = [{"importance": key, "share": share} for key, share in found.importances.items()]
+    print(f"\n{as_table(shares)}")
+    if found.curves:
+        counts = [{"trend": name, "trials": len(one)} for name, one in found.trends.items()]
+        print(f"\n{as_table(counts)}")
+    print(f"\nfigures: {' '.join(map(str, found.draw(settings.figures)))}")
 
 
 def runs(words: Sequence[str]) -> None:

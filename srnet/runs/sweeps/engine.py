@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from sdnet.errors import InputError
 from srnet.runs.sweeps.command import Command, command_of
-from srnet.runs.sweeps.format import Metric, read_sweep
+from srnet.runs.sweeps.format import Metric, Sweep, read_sweep
 from srnet.runs.sweeps.points import trial_count
 from srnet.runs.sweeps.results import best, check_table, rows_of, write_table
 from srnet.runs.values import short, to_plain
@@ -95,7 +95,7 @@ def run_sweep(
     command = command_of(sweep, more)
     count = trial_count(sweep, count)
     name = sweep.name or Path(file).stem
-    out = Path(out or Path("models") / re.sub(r"[^\w.-]+", "-", name).lstrip(".-"))
+    out = folder_of(sweep, Path(file), out)
     table = Path(table or out / "trials.csv")
     check_table(table)
     storage = str(storage or out / "study.journal")
@@ -127,6 +127,12 @@ def run_sweep(
     finally:
         ledger.close()
     return Study(name, command.metric, kept.rows, table, out)
+
+
+def folder_of(sweep: Sweep, file: Path, out: str | Path | None) -> Path:
+    """Where a study's states go: `out`, or a folder of its name in models/."""
+    name = re.sub(r"[^\w.-]+", "-", sweep.name or file.stem).lstrip(".-")
+    return Path("models") / name if out is None else Path(out)
 
 
 def _rooms() -> tuple[Any, Any]:

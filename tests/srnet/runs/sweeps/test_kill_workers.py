@@ -15,6 +15,7 @@ import torch
 from srnet.runs.states import load_state
 from srnet.runs.sweeps.engine import run_sweep
 from srnet.runs.sweeps.ledger import Ledger
+from srnet.runs.sweeps.processes import started
 
 ROOT = Path(__file__).parents[4]
 KILLS = 30
@@ -118,7 +119,7 @@ def test_a_study_that_is_killed_whole_and_resumed(folder, alone):
     study.kill()
     study.communicate()
     until = time.monotonic() + 30
-    while any(Path(f"/proc/{worker}").exists() for worker in workers):
+    while any(map(started, workers)):
         assert time.monotonic() < until
         time.sleep(0.02)
     assert len(list(Path().glob("models/killed/*.pt"))) < 40

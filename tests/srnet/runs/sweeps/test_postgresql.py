@@ -101,11 +101,14 @@ def test_two_workers_of_which_one_is_killed(study, server):
 
 
 def test_a_study_that_is_there_or_of_another_sweep(study, server):
-    with pytest.raises(InputError, match="has a study 'tiny' already: add --resume") as told:
-        run_sweep(study(), storage=server, progress=False)
+    name = ("name: tiny", "name: other")
+    run_sweep(study(name=name), storage=server, count=1, progress=False)
+    with pytest.raises(InputError, match="has a study 'other' already: add --resume") as told:
+        run_sweep("tiny.yaml", storage=server, progress=False)
     assert "secret" not in str(told.value)
-    with pytest.raises(InputError, match="a study 'tiny' of another sweep: its parameters") as told:
-        run_sweep(study(), storage=server, resume=True, progress=False)
+    other = study(name=name, lr=("lr: {values: [1e-3,", "lr: {values: [1e-4,"))
+    with pytest.raises(InputError, match="a study 'other' of another sweep: its param") as told:
+        run_sweep(other, storage=server, resume=True, progress=False)
     assert "secret" not in str(told.value)
 
 

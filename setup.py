@@ -6,7 +6,7 @@ from setuptools import find_packages, setup
 
 EXTRAS = {
     "plots": ["matplotlib>=3.8"],
-    "sweeps": ["optuna>=4.2", "psycopg[binary]>=3.2", "pyarrow>=17"],
+    "sweeps": ["optuna>=5", "psycopg[binary]>=3.2", "pyarrow>=17"],
     "notebooks": ["jupyterlab>=4", "ipywidgets>=8", "matplotlib>=3.8"],
     "cluster": ["dask[distributed]>=2024.1"],
     "search": ["pyoperon>=0.6"],

@@ -1,12 +1,13 @@
 """The ledger: each trial is one worker's at a time, and none is lost or counts twice."""
 
-import multiprocessing
 import os
 import shutil
-import signal
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ from srnet.runs.sweeps.ledger import ATTEMPTS, Ledger
 from srnet.runs.sweeps.processes import is_alive, whoami
 from srnet.runs.sweeps.storages import open_storage, shown
 
+ROOT = Path(__file__).parents[4]
 RESULT = {"values": {}, "ended": "finished"}
 
 
@@ -150,22 +152,25 @@ def test_a_trial_whose_workers_always_die_is_given_up(storage):
     assert last.results()[1] == RESULT
 
 
-def hold(storage):
-    Ledger(storage, "s").claim(1, 1)
-    time.sleep(60)
+HOLD = """
+import sys, time
+from srnet.runs.sweeps.ledger import Ledger
+Ledger(sys.argv[1], "s").claim(1, 1)
+time.sleep(60)
+"""
 
 
 def test_a_killed_process(tmp_path):
     storage = str(tmp_path / "s.journal")
     ledger = Ledger(storage, "s", maximize=True)
     ledger.plan(1)
-    process = multiprocessing.get_context("fork").Process(target=hold, args=(storage,))
-    process.start()
-    while ledger.attempts() != {0: 1}:
-        time.sleep(0.01)
-    assert ledger.claim(1, 1) == []
-    os.kill(process.pid, signal.SIGKILL)
-    process.join()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, "-c", HOLD, storage], env=environment) as process:
+        while ledger.attempts() != {0: 1}:
+            assert process.poll() is None
+            time.sleep(0.01)
+        assert ledger.claim(1, 1) == []
+        process.kill()
     assert [claim.attempt for claim in ledger.claim(1, 1)] == [1]
 
 

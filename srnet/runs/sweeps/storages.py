@@ -1,18 +1,22 @@
 """Where a ledger is kept: optuna's journal in a file, or a database for many machines."""
 
+import contextlib
 import json
 import os
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage, get_storage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from sdnet.errors import InputError
+
+LOCK = 7_312_016
+"""PostgreSQL's number of the lock under which tables are made: any, that others don't use."""
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -101,19 +105,30 @@ def _database(url: str) -> tuple[BaseStorage, Callable[[], None]]:
         raise InputError(
             "storage: not the URL of a database, expected such as postgresql://user@host/name"
         ) from None
-    for last in (False, False, True):  # of several that make the tables at once, one can
-        try:
+    try:
+        with _alone(place):
             database = RDBStorage(text, engine_kwargs={"pool_pre_ping": True})
-            return get_storage(database), partial(_close, database)
-        except ImportError as error:
-            raise InputError(
-                f"storage {name}: needs {error.name or 'psycopg'}: pip install symdisc[sweeps]"
-            ) from None
-        except (NoSuchModuleError, ArgumentError) as error:
-            raise InputError(f"storage {name}: no such kind of database ({error})") from None
-        except (SQLAlchemyError, RuntimeError) as error:
-            if last:
-                reason = " ".join(str(getattr(error, "orig", None) or error).split())[:300]
-                raise InputError(f"storage {name}: can't be used ({reason})") from None
-            time.sleep(0.5)
-    raise AssertionError("unreachable")
+    except ImportError as error:
+        raise InputError(
+            f"storage {name}: needs {error.name or 'psycopg'}: pip install symdisc[sweeps]"
+        ) from None
+    except (NoSuchModuleError, ArgumentError) as error:
+        raise InputError(f"storage {name}: no such kind of database ({error})") from None
+    except (SQLAlchemyError, RuntimeError) as error:
+        reason = " ".join(str(getattr(error, "orig", None) or error).split())[:300]
+        raise InputError(f"storage {name}: can't be used ({reason})") from None
+    return get_storage(database), partial(_close, database)
+
+
+@contextlib.contextmanager
+def _alone(place: Any) -> Iterator[None]:
+    """One process at a time, of all machines: optuna's tables can't be made by several at once."""
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.pool import NullPool
+
+    if not place.drivername.startswith("postgresql"):
+        yield
+        return
+    with create_engine(place, poolclass=NullPool).connect() as connection:
+        connection.execute(text(f"SELECT pg_advisory_lock({LOCK})"))
+        yield  # the lock ends with the connection

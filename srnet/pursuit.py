@@ -6,7 +6,7 @@ are judged is the matter of `srnet.equations`; what a user gives is checked in `
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import sympy
@@ -15,11 +15,14 @@ from numpy import ndarray
 
 from sdnet.library import SDData
 from srnet import inspection, ways
-from srnet.equations import Equation, best, scored
+from srnet.equations import Equation, best, evaluate, scored
 from srnet.inspection import Fitted
 from srnet.interactions import Interactions, partial_dependence
+from srnet.readout.bank import make_bank
+from srnet.readout.compact import compact
 from srnet.readout.generic import generic_shapes
 from srnet.readout.latents import LatentReading
+from srnet.readout.noise import is_noise
 from srnet.readout.shapes import Shape, library_shapes
 from srnet.search import search
 
@@ -30,6 +33,8 @@ SHORT = 60  # nodes: an exact formula that is longer has rivals that may be as e
 LIKELY = 0.07  # share of its roughness that an outer function must leave to be tried first
 MOST_TRIPLES = 6  # groups of three inputs whose products are tried
 MOST_LATENTS = 12  # of a generator that is guided to a formula's terms
+PATIENCE = 1.0  # times the seconds spent so far, for others to beat what leaves only noise
+ROUNDING = 1e-9  # relative RMS error by which writing a formula otherwise may change it
 SURE = 1e-4  # share of the variance: a formula that leaves less is better than any network here
 
 Candidates = Callable[[], Iterable[sympy.Expr]]
@@ -67,18 +72,46 @@ class Pursuit:
 
     def run(self, seconds: float, network: bool) -> None:
         """Go the ways not yet gone; the network's also after an exact formula if `network`."""
-        table = ways.Table(self.x, self.y, time.monotonic() + seconds)
+        began = time.monotonic()
+        end = began + seconds
+        table = ways.Table(self.x, self.y, end)
         if not self.equations:
             self.equations = scored([sympy.Float(float(self.y.mean()))], *self.held, "mean")
-        for name, way, candidates in self._ways(table):
-            wanted = not self.exact or (name == "network" and network)
-            if name in self.tried or not wanted or time.monotonic() > table.deadline:
+        judged = None
+        for name, way, candidates in self._ways(lambda: table):
+            kept = name == "network" and network  # whatever the formulas are
+            late = time.monotonic() > (end if kept else table.deadline)
+            if name in self.tried or late or (self.exact and not kept):
                 continue
             self.tried.add(name)
             for expression in candidates():
                 self.equations += scored([expression], *self.held, way)
                 if self.exact and name != "network":
                     break
+            leader = best(self.equations, self.held[1])
+            if not self.exact and leader is not judged and self._leaves_noise(leader):
+                now = time.monotonic()
+                table = replace(table, deadline=min(end, now + PATIENCE * (now - began)))
+            judged = leader
+        self._write_short()
+
+    def _leaves_noise(self, equation: Equation) -> bool:
+        """Whether what the formula leaves has no structure, so that others are unlikely better."""
+        x, y = self.x[: ways.ROWS], self.y[: ways.ROWS]
+        with np.errstate(all="ignore"):
+            residual = y - evaluate(equation.expression, x)
+        if not np.isfinite(residual).all():
+            return False
+        bank = make_bank(generic_shapes(x), x, order=3)
+        return is_noise(residual, bank, np.random.default_rng(self.seeds[0]))
+
+    def _write_short(self) -> None:
+        """Put the shortest way of writing it in the place of the best formula."""
+        leader = best(self.equations, self.held[1])
+        for short in scored([compact(leader.expression)], *self.held, leader.way):
+            change = abs(short.loss**0.5 - leader.loss**0.5)
+            if change <= ROUNDING * float(self.held[1].std()):
+                self.equations[self.equations.index(leader)] = short
 
     @property
     def exact(self) -> bool:
@@ -95,31 +128,34 @@ class Pursuit:
         """The RMS error on the held rows, as a share of the target's deviation there."""
         return float(np.sqrt(equation.loss) / max(self.held[1].std(), 1e-300))
 
-    def _ways(self, table: ways.Table) -> Iterator[tuple[str, str, Candidates]]:
-        """Each way's name, what its equations are marked with, and its candidates."""
+    def _ways(self, table: Callable[[], ways.Table]) -> Iterator[tuple[str, str, Candidates]]:
+        """Each way's name, what its equations are marked with, and its candidates.
+
+        The table is asked for when a way begins, since its deadline may have come nearer.
+        """
         if self.library is not None:
             library = self.library
-            yield "library", "sparse", lambda: ways.library_sums(table, library)
+            yield "library", "sparse", lambda: ways.library_sums(table(), library)
         else:
             simple = [
-                ("simple", "sparse", lambda: ways.generic_sums(table)),
-                ("waves", "sparse", lambda: ways.wave_sums(table)),
+                ("simple", "sparse", lambda: ways.generic_sums(table())),
+                ("waves", "sparse", lambda: ways.wave_sums(table())),
             ]
             inputs = self.x.shape[1]
             if not self.linear_head:
-                yield "outer", "composed", lambda: ways.composed(table, (0.0, LIKELY))
+                yield "outer", "composed", lambda: ways.composed(table(), (0.0, LIKELY))
             # On one variable, sums of products come close to anything: the stricter kind is first.
             yield from simple[::-1] if inputs == 1 else simple[: 2 if inputs <= FEW else 1]
             if inputs > 2:  # products of two are among these
-                yield "threefold", "pieces", lambda: ways.threefold_sums(table, self._triples())
+                yield "threefold", "pieces", lambda: ways.threefold_sums(table(), self._triples())
             else:
-                yield "products", "sparse", lambda: ways.product_sums(table)
+                yield "products", "sparse", lambda: ways.product_sums(table())
             if not self.linear_head:
-                yield "composed", "composed", lambda: ways.composed(table, (LIKELY, 1.0))
+                yield "composed", "composed", lambda: ways.composed(table(), (LIKELY, 1.0))
         yield "network", "network", self._by_network
         if self.engine is not None and not (self.library is not None and self.expressed):
-            yield "groups", "pieces", lambda: self._by_groups(table)
-            yield "search", "search", lambda: self._by_search(table, table.y, 1.0)
+            yield "groups", "pieces", lambda: self._by_groups(table())
+            yield "search", "search", lambda: self._by_search(table(), self.y, 1.0)
 
     def _by_network(self) -> Iterator[sympy.Expr]:
         """The formula that a generator's latents and its linear head make.

@@ -46,6 +46,15 @@ class Bank:
         scored.sort(key=lambda pair: -pair[0])
         return [term for _, term in scored]
 
+    def gain(self, q: ndarray, residual: ndarray) -> float:
+        """The largest share of the residual that one entry, or an admitted product, explains."""
+        size = np.linalg.norm(residual)
+        q, residual = q.astype(SHORT), (residual / size if size else residual).astype(SHORT)
+        gains = [self._single_gains(q, residual)]
+        if self.pairs.any():
+            gains.append(self._product_gains(q, residual))
+        return float(max((g.max() for g in gains if g.size), default=0.0))
+
     def alone(self, variables: Iterable[int]) -> "Bank":
         """The bank of the shapes of these variables only, without products."""
         wanted = set(variables)
@@ -54,16 +63,22 @@ class Bank:
         return Bank(tuple(self.entries[i] for i in rows), self.values[rows], none)
 
     def _singles(self, q, residual, count) -> Iterable[tuple[float, Term]]:
-        gains = _gain(self.values @ residual, self._norms, ((self.values @ q) ** 2).sum(1))
+        gains = self._single_gains(q, residual)
         return [(float(gains[i]), self._term(i)) for i in _largest(gains, count)]
 
     def _products(self, q, residual, count) -> Iterable[tuple[float, Term]]:
-        projected = sum(((self.values * column) @ self.values.T) ** 2 for column in q.T)
-        gains = _gain((self.values * residual) @ self.values.T, self._squares, projected)
-        gains = gains * self.pairs
+        gains = self._product_gains(q, residual)
         places = np.unravel_index(_largest(gains.ravel(), 4 * count), gains.shape)
         found = ((i, j) for i, j in zip(*places, strict=True) if self.pairs[i, j])
         return [(float(gains[i, j]), self._term(i, j)) for i, j in found]
+
+    def _single_gains(self, q, residual) -> ndarray:
+        return _gain(self.values @ residual, self._norms, ((self.values @ q) ** 2).sum(1))
+
+    def _product_gains(self, q, residual) -> ndarray:
+        projected = sum(((self.values * column) @ self.values.T) ** 2 for column in q.T)
+        gains = _gain((self.values * residual) @ self.values.T, self._squares, projected)
+        return gains * self.pairs
 
     def _threefold(self, q, residual, triple) -> Iterable[tuple[float, Term]]:
         rows = [self._of_variable[v] for v in triple]

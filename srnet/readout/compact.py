@@ -1,0 +1,201 @@
+"""Compact: the same function with fewer nodes, as one would write it.
+
+What may live here: rewritings that change how a formula is written and nothing of what it
+computes. A search finds sums of products; the law may have been a square of a sum, or a sine of a
+difference.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import sympy
+from sympy.functions.elementary.trigonometric import TrigonometricFunction
+from sympy.simplify.fu import TR10i, fu
+
+from srnet.equations import complexity
+
+ROUNDS = 8  # of rewriting, each of which must make the formula shorter
+LONGEST = 120  # nodes: trigonometric rewriting of a longer formula takes minutes
+DIGITS = 15  # of a float
+HALF = sympy.Rational(1, 2)
+
+
+def compact(expression: sympy.Expr) -> sympy.Expr:
+    """The formula in the shortest of the forms tried, by `srnet.equations.complexity`.
+
+    Tried in turn, as long as it gets shorter, are `angles`, their sums (sympy's `TR10i`), common
+    factors (`collected`, sympy's `factor_terms`) and `squares`, on the formula as it stands and multiplied out. Floats
+    are taken as the decimals that they print as, of 15 digits.
+
+    >>> x0, x1 = sympy.symbols("x0 x1", real=True)
+    >>> sin, cos = sympy.sin, sympy.cos
+    >>> compact(0.3 * x0**2 + 0.6 * x0 * x1 + 0.3 * x1**2)
+    0.3*(x0 + x1)**2
+    >>> compact(sin(x0) * cos(2 * x1) - cos(x0) * sin(2 * x1))
+    sin(x0 - 2*x1)
+    """
+    if complexity(expression) > LONGEST:
+        return expression
+    exact = _with_fractions(expression)
+    found = _with_decimals(min(map(_shortest, (exact, sympy.expand(exact))), key=complexity))
+    return found if complexity(found) < complexity(expression) else expression
+
+
+def _shortest(expression: sympy.Expr) -> sympy.Expr:
+    for _ in range(ROUNDS):
+        shorter = min((rewrite(expression) for rewrite in REWRITINGS), key=complexity)
+        if complexity(shorter) >= complexity(expression):
+            break
+        expression = shorter
+    return expression
+
+
+def squares(expression: sympy.Expr) -> sympy.Expr:
+    """The formula with terms of its sums taken together to squares, where that is shorter.
+
+        a^2 + 2 a b + b^2 = (a + b)^2,    a^2 + 2 c a = (a + c)^2 - c^2
+
+    where cos 2u may stand for 2 cos^2 u - 1 or 1 - 2 sin^2 u, and exp 2u for (exp u)^2. Only
+    ratios that are fractions are seen.
+
+    >>> x0, x1 = sympy.symbols("x0 x1", real=True)
+    >>> squares(x0**2 + 2 * x0 * sympy.sin(x1) - sympy.cos(2 * x1) / 2)
+    (x0 + sin(x1))**2 - 1/2
+    """
+    return expression.replace(lambda part: part.is_Add, _with_square)
+
+
+def collected(expression: sympy.Expr) -> sympy.Expr:
+    """The formula with a factor that terms of a sum share taken out, where that is shorter.
+
+    >>> x0, x1, x2 = sympy.symbols("x0 x1 x2", real=True)
+    >>> collected(x0 * sympy.sin(x1) + x0 * x2 + x1)
+    x0*(x2 + sin(x1)) + x1
+    """
+
+    def shortest(total: sympy.Add) -> sympy.Expr:
+        factors = [factor for term in total.args for factor in sympy.Mul.make_args(term)]
+        shared = {f for f in factors if f.free_symbols and factors.count(f) > 1}
+        forms = [sympy.collect(total, factor) for factor in sorted(shared, key=str)]
+        return min([total, *forms], key=complexity)
+
+    return expression.replace(lambda part: part.is_Add, shortest)
+
+
+def angles(expression: sympy.Expr) -> sympy.Expr:
+    """The formula with sines and cosines in the form that sympy's `fu` finds simplest.
+
+    Each sum in it by itself, or all at once. Source: Fu, Zhong and Zeng (2006).
+
+    >>> x0 = sympy.Symbol("x0", real=True)
+    >>> angles(sympy.exp(1 - sympy.cos(x0) ** 2))
+    exp(sin(x0)**2)
+    """
+    if not expression.has(TrigonometricFunction):
+        return expression
+    by_sum = expression.replace(lambda part: part.is_Add, fu)
+    return min(by_sum, fu(expression), key=complexity)
+
+
+def _with_square(total: sympy.Add) -> sympy.Expr:
+    """A sum with one square more: the shortest such sum, or itself."""
+    terms = total.as_coefficients_dict()
+    bases = [base for term, number in terms.items() for base in _bases(term, number)]
+    forms = [_squared(terms, bases, first) for first in range(len(bases))]
+    return min([total, *forms], key=complexity)
+
+
+@dataclass(frozen=True)
+class _Base:
+    """A term of a sum, as number * root^2 + constant."""
+
+    term: sympy.Expr
+    root: sympy.Expr
+    number: sympy.Rational
+    constant: sympy.Rational
+
+
+def _bases(term: sympy.Expr, number: sympy.Rational) -> Iterator[_Base]:
+    if not number.is_Rational or term == 1:
+        return
+    powers = [(f.exp * HALF, sympy.E) if f.func is sympy.exp else f.as_base_exp()[::-1]
+              for f in sympy.Mul.make_args(term)]  # fmt: skip
+    if all(base is sympy.E or (exp.is_Integer and exp % 2 == 0) for exp, base in powers):
+        roots = [sympy.exp(e) if b is sympy.E else b ** (e * HALF) for e, b in powers]
+        yield _Base(term, sympy.Mul(*roots), number, sympy.Integer(0))
+    if isinstance(term, sympy.cos):
+        half = sympy.expand(term.args[0] * HALF)
+        yield _Base(term, sympy.cos(half), 2 * number, -number)
+        yield _Base(term, sympy.sin(half), -2 * number, number)
+
+
+def _squared(terms: Mapping[sympy.Expr, sympy.Expr], bases: list[_Base], first: int) -> sympy.Expr:
+    """The sum with the square that begins with one base and has all others that fit."""
+    scale, left = bases[first].number, dict(terms)
+    weights: dict[sympy.Expr, sympy.Rational] = {}
+    constant = sympy.Integer(0)
+    for base in (bases[first], *bases[:first], *bases[first + 1 :]):
+        size = _root(base.number / scale)
+        if size is None or base.term not in left:
+            continue
+        crossed = {root * base.root: 2 * scale * w for root, w in weights.items()}
+        ratios = {left.get(term, 0) / (full * size) for term, full in crossed.items()}
+        if ratios and ratios not in ({1}, {-1}):
+            continue
+        weights[base.root] = size * (ratios.pop() if ratios else 1)
+        constant += base.constant
+        for term in (base.term, *crossed):
+            del left[term]
+    shifts = {left.get(root, 0) / (2 * scale * w) for root, w in weights.items()}
+    shift = shifts.pop() if len(shifts) == 1 else 0
+    if shift:
+        for root in weights:
+            del left[root]
+    rest = sympy.Add(constant - scale * shift**2, *(k * term for term, k in left.items()))
+    forms = []
+    for inside in {sympy.Integer(1), _root(abs(scale)) or 1}:  # (2a + 1)^2, or 4 (a + 1/2)^2
+        inner = sympy.Add(inside * shift, *(inside * w * root for root, w in weights.items()))
+        forms.append(rest + scale / inside**2 * inner**2)
+    return min(forms, key=lambda form: (complexity(form), str(form)))
+
+
+def _root(number: sympy.Rational) -> sympy.Rational | None:
+    """The square root of a fraction that is a square of one."""
+    if number <= 0:
+        return None
+    parts = math.isqrt(number.p), math.isqrt(number.q)
+    root = sympy.Rational(*parts)
+    return root if root**2 == number else None
+
+
+REWRITINGS: tuple[Callable[[sympy.Expr], sympy.Expr], ...] = (
+    angles,
+    TR10i,
+    sympy.factor_terms,
+    collected,
+    squares,
+)
+
+
+def _with_fractions(expression: sympy.Expr) -> sympy.Expr:
+    """Floats as the fractions that they print as, but for exponents, so that equal ones cancel."""
+    if expression.is_Float:
+        return sympy.Rational(f"{float(expression):.{DIGITS}g}")
+    if expression.is_Pow and expression.exp.is_Float:
+        return _with_fractions(expression.base) ** expression.exp
+    if not expression.args:
+        return expression
+    return expression.func(*map(_with_fractions, expression.args))
+
+
+def _with_decimals(expression: sympy.Expr) -> sympy.Expr:
+    """Fractions that are decimals as such, but for 1/2, 1/4, 1/5, 1/8, and exponents."""
+    short = expression.is_Rational and abs(expression.p) == 1 and expression.q < 10
+    if expression.is_Rational and not short and expression.q > 1 and 10**16 % expression.q == 0:
+        return sympy.Float(float(expression))
+    if expression.is_Pow and expression.exp.is_Rational:
+        return _with_decimals(expression.base) ** expression.exp
+    if not expression.args:
+        return expression
+    return expression.func(*map(_with_decimals, expression.args))

@@ -81,7 +81,7 @@ def wave_sums(table: Table) -> Iterator[sympy.Expr]:
 
 def generic_sums(table: Table) -> Iterator[sympy.Expr]:
     """Sums of generic shapes and of their products with powers."""
-    search = table.search(generic_shapes(table.x), 0.2, order=2)
+    search = table.search(generic_shapes(table.x), 0.1, order=2)
     yield from table.finished_sums(search.run(), search)
 
 

@@ -18,7 +18,9 @@ from sdnet.training import stretches
 from srnet.interactions import Function, Interactions, interactions
 from srnet.network import SRNet
 from srnet.projection import Projection
-from srnet.readout.latents import LatentReading, read_latents, read_sum
+from srnet.readout.engines import Engine
+from srnet.readout.heads import read_sum
+from srnet.readout.latents import LatentReading, read_latents
 from srnet.readout.leastsq import linear_fit
 from srnet.readout.shapes import Shape
 from srnet.readout.terms import Term
@@ -170,10 +172,20 @@ def ask(function: Function, error: float, x: Float64[ndarray, "n d"]) -> Interac
 
 
 def read_network(
-    fitted: Fitted, x: Float64[ndarray, "n d"], masks: ndarray, shapes: Sequence[Shape]
+    fitted: Fitted,
+    x: Float64[ndarray, "n d"],
+    masks: ndarray,
+    shapes: Sequence[Shape],
+    *,
+    products: bool = False,
+    engine: Engine | None = None,
 ) -> tuple[list[LatentReading], sympy.Expr]:
-    """The readings of a generator's latents, and the formula that they and the linear head make."""
-    readings = read_latents(fitted.latents(x), x, shapes, masks)
+    """The readings of a generator's latents, and the formula that they and the linear head make.
+
+    Args:
+        products, engine: for what no shape expresses, see `srnet.readout.latents.read_latents`.
+    """
+    readings = read_latents(fitted.latents(x), x, shapes, masks, products=products, engine=engine)
     head = dict(fitted.model.head.named_parameters())
     weight, bias = (value.detach().double().flatten().numpy() for value in head.values())
     offset = fitted.mean + fitted.scale * float(bias[0])

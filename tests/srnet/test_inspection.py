@@ -8,6 +8,8 @@ from sdnet.formula import parse
 from srnet.equations import evaluate
 from srnet.inspection import ask, found_masks, read_network, term_masks, train_network
 from srnet.interactions import Interactions
+from srnet.readout import engines
+from srnet.readout.engines import Engine
 from srnet.readout.shapes import Shape
 
 X0, X1 = sympy.symbols("x0 x1", real=True)
@@ -100,3 +102,18 @@ def test_masks_of_terms(formula, masks):
 
 def test_a_constant_has_no_terms():
     assert term_masks(sympy.Integer(3), 2).shape == (0, 2)
+
+
+def test_what_no_shape_expresses_is_searched_for(separate, monkeypatch):
+    asked = []
+
+    def search(x, y, **options):
+        asked.append(x.shape[1])
+        return [X0]
+
+    monkeypatch.setattr(engines, "search", search)
+    monkeypatch.setattr(engines, "installed", lambda name: True)
+    read_network(separate, X, MASKS, [Shape(sympy.sign(X1))], engine=Engine())
+    assert asked == [1]  # of the square; x0 is a simple shape
+    read_network(separate, X, MASKS, [Shape(sympy.sign(X1))])
+    assert asked == [1]

@@ -17,6 +17,7 @@ from srnet.runs import list_runs, load_state
 from srnet.runs.cli import main
 from srnet.runs.discovery import law_state, load_given, run_discovery
 from srnet.runs.discovery_config import DiscoveryRun
+from srnet.runs.generator_readout import generator_law
 from srnet.runs.laws import law_of, network_of
 from srnet.runs.states import save_state
 
@@ -310,13 +311,35 @@ def test_a_generator_with_a_linear_head(capsys):
     assert Path("figures/gen.png").is_file()
 
 
-@pytest.mark.parametrize("other", [{"heads": 1}, {"outputs": 2}])
-def test_another_head_makes_no_equation(capsys, other):
-    save_state("gen.pt", generators(**other))
+def test_a_head_with_two_outputs_makes_no_equation(capsys):
+    save_state("gen.pt", generators(outputs=2))
     out = says(capsys, "read", "gen.pt")
-    assert "no equation is made of these latents" in out
+    assert "no equation is made of these latents: the head has 2 outputs, expected one" in out
     assert "\n0       x0 " in out
     assert "validation R2" not in out
+
+
+def test_a_head_that_is_not_linear_is_found_over_the_latents(capsys):
+    """What the network makes of its latents doesn't matter: f is of the data."""
+    state = generators(heads=1)
+    a, b = state["points"].T
+    save_state("gen.pt", state | {"targets": (2 * a**2 * b - b)[:, None]})
+    out = says(capsys, "read", "gen.pt")
+    assert out.startswith("y = 2*x0**2*x1 - x1\nvalidation R2 1, loss ")
+    assert "\n0       x0 " in out
+    assert "network  2*x0**2*x1 - x1" in out
+    assert "is not expressed" not in out
+
+
+def test_what_the_latents_do_not_express_is_said():
+    """y is of both inputs, the latents are both x0."""
+    state = generators(heads=1)
+    weights = state["generator"]["latents.weights.0"]
+    state["generator"]["latents.weights.0"] = weights * 0 + torch.tensor([[1.0, 2.0], [0.0, 0.0]])
+    law = generator_law(state, engine=None, seconds=0.1)
+    left = np.sqrt(law.chosen.loss) / law.held[1].std()
+    assert left > 0.1
+    assert law.remarks[1] == f"y is not expressed: the equation leaves {left:.2g} of its deviation"
 
 
 def test_a_generator_state_that_is_not_whole(capsys):

@@ -37,7 +37,7 @@ PATIENCE = 1.0  # times the seconds spent so far, for others to beat what leaves
 ROUNDING = 1e-9  # relative RMS error by which writing a formula otherwise may change it
 SURE = 1e-4  # share of the variance: a formula that leaves less is better than any network here
 
-Candidates = Callable[[], Iterable[sympy.Expr]]
+Candidates = Callable[[ways.Table], Iterable[sympy.Expr]]
 
 
 @dataclass
@@ -78,13 +78,13 @@ class Pursuit:
         if not self.equations:
             self.equations = scored([sympy.Float(float(self.y.mean()))], *self.held, "mean")
         judged = None
-        for name, way, candidates in self._ways(lambda: table):
+        for name, way, candidates in self._ways():
             kept = name == "network" and network  # whatever the formulas are
             late = time.monotonic() > (end if kept else table.deadline)
             if name in self.tried or late or (self.exact and not kept):
                 continue
             self.tried.add(name)
-            for expression in candidates():
+            for expression in candidates(table):
                 self.equations += scored([expression], *self.held, way)
                 if self.exact and name != "network":
                     break
@@ -106,12 +106,20 @@ class Pursuit:
         return is_noise(residual, bank, np.random.default_rng(self.seeds[0]))
 
     def _write_short(self) -> None:
-        """Put the shortest way of writing it in the place of the best formula."""
+        """Put the shortest way of writing it in the place of the best formula.
+
+        Of a square or a sum of angles, numbers may be short that weren't in what it was before.
+        """
         leader = best(self.equations, self.held[1])
-        for short in scored([compact(leader.expression)], *self.held, leader.way):
-            change = abs(short.loss**0.5 - leader.loss**0.5)
-            if change <= ROUNDING * float(self.held[1].std()):
-                self.equations[self.equations.index(leader)] = short
+        short = compact(leader.expression)
+        if short is leader.expression:
+            return
+        found = scored([short], *self.held, leader.way)
+        rounding = ROUNDING * float(self.held[1].std())
+        if found and abs(found[0].loss ** 0.5 - leader.loss**0.5) <= rounding:
+            self.equations[self.equations.index(leader)] = found[0]
+            finished = ways.Table(self.x, self.y, np.inf).finished(short)
+            self.equations += scored([finished], *self.held, leader.way)
 
     @property
     def exact(self) -> bool:
@@ -128,36 +136,34 @@ class Pursuit:
         """The RMS error on the held rows, as a share of the target's deviation there."""
         return float(np.sqrt(equation.loss) / max(self.held[1].std(), 1e-300))
 
-    def _ways(self, table: Callable[[], ways.Table]) -> Iterator[tuple[str, str, Candidates]]:
-        """Each way's name, what its equations are marked with, and its candidates.
-
-        The table is asked for when a way begins, since its deadline may have come nearer.
-        """
+    def _ways(self) -> Iterator[tuple[str, str, Candidates]]:
+        """Each way's name, what its equations are marked with, and its candidates."""
         if self.library is not None:
             library = self.library
-            yield "library", "sparse", lambda: ways.library_sums(table(), library)
+            yield "library", "sparse", lambda table: ways.library_sums(table, library)
         else:
-            simple = [
-                ("simple", "sparse", lambda: ways.generic_sums(table())),
-                ("waves", "sparse", lambda: ways.wave_sums(table())),
-            ]
+            simple = [("simple", "sparse", ways.generic_sums), ("waves", "sparse", ways.wave_sums)]
             inputs = self.x.shape[1]
             if not self.linear_head:
-                yield "outer", "composed", lambda: ways.composed(table(), (0.0, LIKELY))
+                yield "outer", "composed", lambda table: ways.composed(table, (0.0, LIKELY))
             # On one variable, sums of products come close to anything: the stricter kind is first.
             yield from simple[::-1] if inputs == 1 else simple[: 2 if inputs <= FEW else 1]
             if inputs > 2:  # products of two are among these
-                yield "threefold", "pieces", lambda: ways.threefold_sums(table(), self._triples())
+                yield (
+                    "threefold",
+                    "pieces",
+                    lambda table: ways.threefold_sums(table, self._triples()),
+                )
             else:
-                yield "products", "sparse", lambda: ways.product_sums(table())
+                yield "products", "sparse", ways.product_sums
             if not self.linear_head:
-                yield "composed", "composed", lambda: ways.composed(table(), (LIKELY, 1.0))
+                yield "composed", "composed", lambda table: ways.composed(table, (LIKELY, 1.0))
         yield "network", "network", self._by_network
         if self.engine is not None and not (self.library is not None and self.expressed):
-            yield "groups", "pieces", lambda: self._by_groups(table())
-            yield "search", "search", lambda: self._by_search(table(), self.y, 1.0)
+            yield "groups", "pieces", self._by_groups
+            yield "search", "search", lambda table: self._by_search(table, self.y, 1.0)
 
-    def _by_network(self) -> Iterator[sympy.Expr]:
+    def _by_network(self, table: ways.Table) -> Iterator[sympy.Expr]:
         """The formula that a generator's latents and its linear head make.
 
         Its masks are those given, else those of a good formula's terms, to which its latents are

@@ -6,7 +6,7 @@ difference.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import sympy
@@ -18,15 +18,16 @@ from srnet.equations import complexity
 ROUNDS = 8  # of rewriting, each of which must make the formula shorter
 LONGEST = 120  # nodes: trigonometric rewriting of a longer formula takes minutes
 DIGITS = 15  # of a float
+LARGEST = 12  # denominator of a number that is written as a fraction
 HALF = sympy.Rational(1, 2)
 
 
 def compact(expression: sympy.Expr) -> sympy.Expr:
     """The formula in the shortest of the forms tried, by `srnet.equations.complexity`.
 
-    Tried in turn, as long as it gets shorter, are `angles`, their sums (sympy's `TR10i`), common
-    factors (`collected`, sympy's `factor_terms`) and `squares`, on the formula as it stands and multiplied out. Floats
-    are taken as the decimals that they print as, of 15 digits.
+    As long as it gets shorter it is rewritten by `angles`, `common` factors, `collected` ones and
+    `squares`, as it stands or multiplied out; but never to numbers of more digits than it has.
+    Floats are taken as the decimals that they print as, of 15 digits.
 
     >>> x0, x1 = sympy.symbols("x0 x1", real=True)
     >>> sin, cos = sympy.sin, sympy.cos
@@ -38,21 +39,26 @@ def compact(expression: sympy.Expr) -> sympy.Expr:
     if complexity(expression) > LONGEST:
         return expression
     exact = _with_fractions(expression)
-    found = _with_decimals(min(map(_shortest, (exact, sympy.expand(exact))), key=complexity))
+    most = _digits(exact)
+    forms = [_shortest(form, most) for form in (exact, sympy.expand(exact))]
+    found = _with_decimals(min(forms, key=_length))
     return found if complexity(found) < complexity(expression) else expression
 
 
-def _shortest(expression: sympy.Expr) -> sympy.Expr:
+def _shortest(expression: sympy.Expr, most: int) -> sympy.Expr:
+    """The rewritten formula; its numbers have no more digits than `most`."""
     for _ in range(ROUNDS):
-        shorter = min((rewrite(expression) for rewrite in REWRITINGS), key=complexity)
+        forms = [form for rewrite in REWRITINGS for form in rewrite(expression)]
+        forms = [form for form in forms if _digits(form) <= most]
+        shorter = min(forms, key=_length, default=expression)
         if complexity(shorter) >= complexity(expression):
             break
         expression = shorter
     return expression
 
 
-def squares(expression: sympy.Expr) -> sympy.Expr:
-    """The formula with terms of its sums taken together to squares, where that is shorter.
+def squares(expression: sympy.Expr) -> Iterator[sympy.Expr]:
+    """The formula with terms of one of its sums taken together to a square, in each way there is.
 
         a^2 + 2 a b + b^2 = (a + b)^2,    a^2 + 2 c a = (a + c)^2 - c^2
 
@@ -60,50 +66,53 @@ def squares(expression: sympy.Expr) -> sympy.Expr:
     ratios that are fractions are seen.
 
     >>> x0, x1 = sympy.symbols("x0 x1", real=True)
-    >>> squares(x0**2 + 2 * x0 * sympy.sin(x1) - sympy.cos(2 * x1) / 2)
+    >>> next(squares(x0**2 + 2 * x0 * sympy.sin(x1) - sympy.cos(2 * x1) / 2))
     (x0 + sin(x1))**2 - 1/2
     """
-    return expression.replace(lambda part: part.is_Add, _with_square)
+    for total in _sums(expression):
+        terms = total.as_coefficients_dict()
+        bases = [base for term, number in terms.items() for base in _bases(term, number)]
+        for first in range(len(bases)):
+            for form in _squared(terms, bases, first):
+                yield expression.xreplace({total: form})
 
 
-def collected(expression: sympy.Expr) -> sympy.Expr:
-    """The formula with a factor that terms of a sum share taken out, where that is shorter.
+def collected(expression: sympy.Expr) -> Iterator[sympy.Expr]:
+    """The formula with a factor that terms of a sum share taken out, for each such factor.
 
     >>> x0, x1, x2 = sympy.symbols("x0 x1 x2", real=True)
-    >>> collected(x0 * sympy.sin(x1) + x0 * x2 + x1)
-    x0*(x2 + sin(x1)) + x1
+    >>> list(collected(x0 * sympy.sin(x1) + x0 * x2 + x1))
+    [x0*(x2 + sin(x1)) + x1]
     """
-
-    def shortest(total: sympy.Add) -> sympy.Expr:
+    for total in _sums(expression):
         factors = [factor for term in total.args for factor in sympy.Mul.make_args(term)]
         shared = {f for f in factors if f.free_symbols and factors.count(f) > 1}
-        forms = [sympy.collect(total, factor) for factor in sorted(shared, key=str)]
-        return min([total, *forms], key=complexity)
-
-    return expression.replace(lambda part: part.is_Add, shortest)
+        for factor in sorted(shared, key=str):
+            yield expression.xreplace({total: sympy.collect(total, factor)})
 
 
-def angles(expression: sympy.Expr) -> sympy.Expr:
-    """The formula with sines and cosines in the form that sympy's `fu` finds simplest.
+def angles(expression: sympy.Expr) -> Iterator[sympy.Expr]:
+    """The formula with sines and cosines as sympy's `fu` and `TR10i` write them.
 
-    Each sum in it by itself, or all at once. Source: Fu, Zhong and Zeng (2006).
+    All at once, or each sum in it by itself. Source: Fu, Zhong and Zeng (2006).
 
     >>> x0 = sympy.Symbol("x0", real=True)
-    >>> angles(sympy.exp(1 - sympy.cos(x0) ** 2))
-    exp(sin(x0)**2)
+    >>> sympy.exp(sympy.sin(x0) ** 2) in angles(sympy.exp(1 - sympy.cos(x0) ** 2))
+    True
     """
-    if not expression.has(TrigonometricFunction):
-        return expression
-    by_sum = expression.replace(lambda part: part.is_Add, fu)
-    return min(by_sum, fu(expression), key=complexity)
+    if expression.has(TrigonometricFunction):
+        yield TR10i(expression)
+        yield fu(expression)
+        yield expression.replace(lambda part: part.is_Add, fu)
 
 
-def _with_square(total: sympy.Add) -> sympy.Expr:
-    """A sum with one square more: the shortest such sum, or itself."""
-    terms = total.as_coefficients_dict()
-    bases = [base for term, number in terms.items() for base in _bases(term, number)]
-    forms = [_squared(terms, bases, first) for first in range(len(bases))]
-    return min([total, *forms], key=complexity)
+def common(expression: sympy.Expr) -> Iterator[sympy.Expr]:
+    """The formula with what all terms of a sum share taken out, numbers too."""
+    yield sympy.factor_terms(expression)
+
+
+def _sums(expression: sympy.Expr) -> list[sympy.Add]:
+    return sorted(expression.atoms(sympy.Add), key=str)
 
 
 @dataclass(frozen=True)
@@ -130,8 +139,13 @@ def _bases(term: sympy.Expr, number: sympy.Rational) -> Iterator[_Base]:
         yield _Base(term, sympy.sin(half), -2 * number, number)
 
 
-def _squared(terms: Mapping[sympy.Expr, sympy.Expr], bases: list[_Base], first: int) -> sympy.Expr:
-    """The sum with the square that begins with one base and has all others that fit."""
+def _squared(
+    terms: Mapping[sympy.Expr, sympy.Expr], bases: list[_Base], first: int
+) -> Iterator[sympy.Expr]:
+    """The sum with the square that begins with one base and has all others that fit.
+
+    Twice, where its number is a square: with (2a + 1)^2, and with 4 (a + 1/2)^2.
+    """
     scale, left = bases[first].number, dict(terms)
     weights: dict[sympy.Expr, sympy.Rational] = {}
     constant = sympy.Integer(0)
@@ -153,11 +167,9 @@ def _squared(terms: Mapping[sympy.Expr, sympy.Expr], bases: list[_Base], first: 
         for root in weights:
             del left[root]
     rest = sympy.Add(constant - scale * shift**2, *(k * term for term, k in left.items()))
-    forms = []
-    for inside in {sympy.Integer(1), _root(abs(scale)) or 1}:  # (2a + 1)^2, or 4 (a + 1/2)^2
+    for inside in {sympy.Integer(1), _root(abs(scale)) or 1}:
         inner = sympy.Add(inside * shift, *(inside * w * root for root, w in weights.items()))
-        forms.append(rest + scale / inside**2 * inner**2)
-    return min(forms, key=lambda form: (complexity(form), str(form)))
+        yield rest + scale / inside**2 * inner**2
 
 
 def _root(number: sympy.Rational) -> sympy.Rational | None:
@@ -169,32 +181,41 @@ def _root(number: sympy.Rational) -> sympy.Rational | None:
     return root if root**2 == number else None
 
 
-REWRITINGS: tuple[Callable[[sympy.Expr], sympy.Expr], ...] = (
-    angles,
-    TR10i,
-    sympy.factor_terms,
-    collected,
-    squares,
-)
+REWRITINGS = (angles, common, collected, squares)
+
+
+def _length(expression: sympy.Expr) -> tuple[int, int]:
+    """Nodes; and of equal ones the digits of all numbers."""
+    return complexity(expression), sum(map(_digits_of, expression.atoms(sympy.Rational)))
+
+
+def _digits(expression: sympy.Expr) -> int:
+    """The digits of the longest number, which is a decimal or a fraction of small denominator."""
+    return max(map(_digits_of, expression.atoms(sympy.Rational)), default=0)
+
+
+def _digits_of(number: sympy.Rational) -> int:
+    if 1 < number.q <= LARGEST:
+        return max(len(str(abs(number.p))), len(str(number.q)))
+    return len(f"{float(number):.{DIGITS}g}".strip("-0.").replace(".", ""))
 
 
 def _with_fractions(expression: sympy.Expr) -> sympy.Expr:
-    """Floats as the fractions that they print as, but for exponents, so that equal ones cancel."""
+    """Floats as the fractions that they print as, so that equal ones cancel."""
     if expression.is_Float:
         return sympy.Rational(f"{float(expression):.{DIGITS}g}")
-    if expression.is_Pow and expression.exp.is_Float:
-        return _with_fractions(expression.base) ** expression.exp
     if not expression.args:
         return expression
     return expression.func(*map(_with_fractions, expression.args))
 
 
 def _with_decimals(expression: sympy.Expr) -> sympy.Expr:
-    """Fractions that are decimals as such, but for 1/2, 1/4, 1/5, 1/8, and exponents."""
-    short = expression.is_Rational and abs(expression.p) == 1 and expression.q < 10
-    if expression.is_Rational and not short and expression.q > 1 and 10**16 % expression.q == 0:
-        return sympy.Float(float(expression))
-    if expression.is_Pow and expression.exp.is_Rational:
+    """Fractions that are decimals as such, but for 1/2, 1/4, 1/8, and exponents of halves."""
+    if expression.is_Rational:
+        short = abs(expression.p) == 1 and expression.q in (2, 4, 8)
+        decimal = not short and expression.q > 1 and 10**DIGITS % expression.q == 0
+        return sympy.Float(float(expression)) if decimal else expression
+    if expression.is_Pow and expression.exp.is_Rational and expression.exp.q <= 2:
         return _with_decimals(expression.base) ** expression.exp
     if not expression.args:
         return expression

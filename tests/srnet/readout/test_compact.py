@@ -53,15 +53,28 @@ def test_a_square_needs_every_product():
     """a^2 + b^2 + c^2 + 2ab + 2ac without 2bc is no square of a + b + c."""
     a, b, c = x0, sin(x1), exp(x2)
     almost = a**2 + b**2 + c**2 + 2 * a * b + 2 * a * c
-    found = squares(almost)
-    assert sympy.expand(found - almost) == 0
-    assert found == (a + b) ** 2 + c**2 + 2 * a * c or found == (a + c) ** 2 + b**2 + 2 * a * b
+    found = list(squares(almost))
+    assert all(sympy.expand(form - almost) == 0 for form in found)
+    assert {(a + b) ** 2 + c**2 + 2 * a * c, (a + c) ** 2 + b**2 + 2 * a * b} <= set(found)
+    assert all(complexity(form) > complexity((a + b + c) ** 2) for form in found)
 
 
 def test_products_of_opposite_sign_are_no_square():
     odd = x0**2 + 2 * x0 * x1 + x1**2 + 2 * x0 * x2 - 2 * x1 * x2 + x2**2
-    assert sympy.expand(squares(odd) - odd) == 0
-    assert complexity(squares(odd)) > complexity((x0 + x1 + x2) ** 2)
+    for form in squares(odd):
+        assert sympy.expand(form - odd) == 0
+        assert complexity(form) > complexity((x0 + x1 + x2) ** 2)
+
+
+def test_a_square_is_not_worth_long_numbers():
+    assert compact(-0.628 * x0**4 + 0.363 * x0**2) == -0.628 * x0**4 + 0.363 * x0**2
+    assert str(compact(0.09 * x0**2 + 0.036 * x0)) == "0.09*x0**2 + 0.036*x0"
+    assert str(compact(sin(0.08 * x0**2 + 0.032 * x0 + 0.0132))) == "sin(0.08*(x0 + 0.2)**2 + 0.01)"
+
+
+def test_powers_of_a_magnitude_share_the_smallest():
+    found = compact(1.5 * x0 * sympy.Abs(x1) ** 0.31 + 1.5 * x2 * sympy.Abs(x1) ** 2.31)
+    assert str(found) == "1.5*(x0 + x1**2*x2)*Abs(x1)**0.31"
 
 
 def test_the_longest_formulas_are_left_alone():

@@ -34,6 +34,7 @@ LIKELY = 0.07  # share of its roughness that an outer function must leave to be 
 MOST_TRIPLES = 6  # groups of three inputs whose products are tried
 MOST_LATENTS = 12  # of a generator that is guided to a formula's terms
 PATIENCE = 1.0  # times the seconds spent so far, for others to beat what leaves only noise
+LEAST = 10.0  # seconds that they have in any case
 ROUNDING = 1e-9  # relative RMS error by which writing a formula otherwise may change it
 SURE = 1e-4  # share of the variance: a formula that leaves less is better than any network here
 
@@ -91,7 +92,8 @@ class Pursuit:
             leader = best(self.equations, self.held[1])
             if not self.exact and leader is not judged and self._leaves_noise(leader):
                 now = time.monotonic()
-                table = replace(table, deadline=min(end, now + PATIENCE * (now - began)))
+                spared = max(PATIENCE * (now - began), LEAST)
+                table = replace(table, deadline=min(end, now + spared))
             judged = leader
         self._write_short()
 

@@ -126,7 +126,7 @@ def test_what_leaves_only_noise_leaves_others_little_time(monkeypatch):
 
     def way(name, formula):
         def candidates(table, *_):
-            deadlines[name] = table.deadline - time.monotonic()
+            deadlines.setdefault(name, table.deadline - time.monotonic())
             yield formula
 
         return candidates
@@ -141,7 +141,7 @@ def test_what_leaves_only_noise_leaves_others_little_time(monkeypatch):
     work.run(1000, network=True)
     assert not work.exact
     assert min(deadlines["composed"], deadlines["generic"]) > 900
-    assert deadlines["waves"] < 100
+    assert 0 < deadlines["waves"] < 100
     assert "network" in deadlines  # trained to be looked at, whatever was found
 
 

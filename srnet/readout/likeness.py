@@ -20,7 +20,7 @@ from srnet.readout.leastsq import fit_added
 from srnet.readout.shapes import Shape
 from srnet.readout.terms import Term
 
-FITTED = 2  # shapes whose coefficients are fitted to a curve
+FITTED = 4  # shapes whose coefficients are fitted to a curve
 STEPS = 15  # of such a fit
 
 
@@ -31,7 +31,7 @@ def shares_left(
     """For each curve min over shapes s and c, a, b of mean (curve - a s(x; c) - b)^2 / variance.
 
     Cheaper than `srnet.readout.latents.read_latents` and without names: of each curve, the
-    coefficients of two shapes alone are fitted, those whose starts are most like it. A constant is
+    coefficients of four shapes alone are fitted, those whose starts are most like it. A constant is
     explained by itself: its share is 0.
 
     Args, and what is raised: as for `read_latents`.

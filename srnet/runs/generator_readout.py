@@ -97,7 +97,7 @@ def seen_inputs(model: SRNet) -> ndarray | None:
     """Which inputs each latent sees, (*stack, k, d): those whose mask isn't 0; None: all."""
     if not isinstance(model.latents, DSN):
         return None
-    return (model.latents.mask() != 0).numpy()
+    return (model.latents.mask() != 0).cpu().numpy()
 
 
 def _head(model: SRNet, latents: int) -> tuple[Float64[ndarray, " k"], float]:

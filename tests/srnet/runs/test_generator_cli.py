@@ -48,7 +48,7 @@ def refuses(capsys, *argv):
 def test_fit(capsys):
     out = says(capsys, "fit", *HERE, "--lat_var=G50", "--name=mine")
     header, *rows, counts, last = out.splitlines()
-    measured = ["loss", "loss_inside", "score", "min_corr", "min_corr_inside"]
+    measured = ["loss", "loss_inside", "unread", "score", "min_corr", "min_corr_inside"]
     assert header.split() == ["member", "seed", *measured, "choice"]
     state = load_state("models/mine.pt")
     inside = state["validation"]["inside"]

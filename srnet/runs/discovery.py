@@ -19,6 +19,7 @@ from srnet.discover import SymbolicRegressor
 from srnet.inspection import CELL, Fitted
 from srnet.problem_tables import problem_tables
 from srnet.readout import latents
+from srnet.readout.engines import Engine
 from srnet.runs.discovery_config import DiscoveryRun
 from srnet.runs.generator_readout import generator_law
 from srnet.runs.laws import Law, law_of
@@ -96,8 +97,10 @@ def run_discovery(settings: DiscoveryRun, given: Given) -> Path:
     return path
 
 
-def load_law(path: str | Path) -> Law:
+def load_law(path: str | Path, engine: Engine | None = None) -> Law:
     """What a state of `symdisc discover`, or of `symdisc fit`, found.
+
+    The engine is for generators alone, see `generator_law`: their latents are read only now.
 
     Raises:
         InputError: not such a state, or not a whole one.
@@ -107,7 +110,7 @@ def load_law(path: str | Path) -> Law:
     if form.startswith("law"):
         return law_of(state, str(path))
     if form.startswith("generator"):
-        return generator_law(state, str(path))
+        return generator_law(state, str(path), engine)
     raise InputError(f"{path}: holds a critic; expected the state of a discovery, or of generators")
 
 

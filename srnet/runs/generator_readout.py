@@ -28,7 +28,7 @@ HELD = 4  # each fourth row is kept from the fit of the equation's constants
 def generator_law(
     state: Mapping,
     where: str = "state",
-    engine: Engine | None = Engine(),  # noqa: B008 - frozen
+    engine: Engine | None = None,
     seconds: float = 20.0,
 ) -> Law:
     """What the latents of a state's best generator are, and the equation they make.

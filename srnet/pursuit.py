@@ -15,11 +15,13 @@ from numpy import ndarray
 
 from sdnet.library import SDData
 from srnet import inspection, ways
-from srnet.equations import Equation, best, evaluate, scored
+from srnet.equations import Equation, best, complexity, evaluate, scored
 from srnet.inspection import Fitted
 from srnet.interactions import Interactions, partial_dependence
+from srnet.parts import Parts, parts_of
 from srnet.readout.bank import make_bank
 from srnet.readout.compact import compact
+from srnet.readout.engines import Engine
 from srnet.readout.generic import generic_shapes
 from srnet.readout.latents import LatentReading
 from srnet.readout.noise import is_noise
@@ -166,19 +168,27 @@ class Pursuit:
             yield "search", "search", lambda table: self._by_search(table, self.y, 1.0)
 
     def _by_network(self, table: ways.Table) -> Iterator[sympy.Expr]:
-        """The formula that a generator's latents and its linear head make.
+        """The formula that a generator's latents and its head make.
 
-        Its masks are those given, else those of a good formula's terms, to which its latents are
-        then guided, else those of what acts together.
+        Its latents see what the masks say that were given; else they are the parts of a good
+        formula, which they are guided to draw; else there is one for each set of inputs that acts
+        together.
         """
-        formula = self._good_formula() if self.masks is None else None
-        if formula is not None:
-            self.masks = inspection.term_masks(formula, self.x.shape[1])
+        parts = self._good_parts() if self.masks is None else None
+        shapes, engine = self._shapes(), None
+        if parts is not None:
+            self.masks = parts.masks(self.x.shape[1])
+            shapes += [Shape(part, cost=complexity(part)) for part in parts.latents]
         elif self.masks is None:
             self.masks = inspection.found_masks(self._interactions(), self.x.shape[1])
-        shapes = self._shapes()
-        self.fitted = self._trained(self.masks, formula)
-        self.readings, read = inspection.read_network(self.fitted, self.x, self.masks, shapes)
+        if self.engine is not None and parts is None:
+            engine = Engine(self.engine, seed=self.seeds[0])
+        self.fitted = self._trained(self.masks, parts)
+        self.readings, read = inspection.read_network(
+            *(self.fitted, self.x, self.y, self.masks, shapes),
+            products=self.library is None,
+            engine=engine,
+        )
         yield ways.Table(self.x, self.y, np.inf).finished(read)
 
     def _shapes(self) -> list[Shape]:
@@ -186,20 +196,20 @@ class Pursuit:
             return generic_shapes(self.x)
         return library_shapes(self.library.templates)
 
-    def _trained(self, masks: ndarray | None = None, formula: sympy.Expr | None = None) -> Fitted:
+    def _trained(self, masks: ndarray | None = None, parts: Parts | None = None) -> Fitted:
         table = self.x, self.y, self.held
-        return inspection.train_network(*table, self.seeds, self.epochs, masks, formula)
+        return inspection.train_network(*table, self.seeds, self.epochs, masks, parts)
 
-    def _good_formula(self) -> sympy.Expr | None:
-        """The best formula, if it is a sum of few terms and predicts better than the network."""
+    def _good_parts(self) -> Parts | None:
+        """The parts of the best formula, if they are few and it predicts better than a network."""
         equation = best(self.equations, self.held[1])
-        terms = len(inspection.term_masks(equation.expression, self.x.shape[1]))
-        if not 0 < terms <= MOST_LATENTS:
+        parts = parts_of(compact(equation.expression))
+        if not 0 < len(parts.latents) <= MOST_LATENTS:
             return None
         good = self.relative(equation) ** 2
         if good > SURE:
             self._interactions()
-        return equation.expression if good <= SURE or good < self.plain.error else None
+        return parts if good <= SURE or good < self.plain.error else None
 
     def _interactions(self) -> Interactions:
         """What acts together in a plain network, which is trained once."""

@@ -16,7 +16,7 @@ from sdnet.formula import to_text
 from sdnet.library import SDData
 from srnet.csvfiles import read_csv
 from srnet.discover import SymbolicRegressor
-from srnet.inspection import CELL, Fitted
+from srnet.inspection import Fitted
 from srnet.problem_tables import problem_tables
 from srnet.readout import latents
 from srnet.readout.engines import Engine
@@ -176,16 +176,8 @@ def _network(fitted: Fitted | None, masks: ndarray | None) -> dict | None:
     """A network as tensors and plain values, and what `srnet.network.SRNet` is built from."""
     if fitted is None:
         return None
-    arch = {
-        "in_size": masks.shape[1],
-        "lat_size": len(masks),
-        "hid_num": (CELL[0], 0),
-        "hid_size": CELL[1],
-        "hid_type": ("DSN", "MLP"),
-        "hid_kwargs": {"alpha": masks.tolist()},
-    }
     return {
-        "arch": arch,
+        "arch": dict(fitted.arch),
         "weights": dict(fitted.model.state_dict()),
         "center": torch.from_numpy(np.array(fitted.center)),
         "spread": torch.from_numpy(np.array(fitted.spread)),

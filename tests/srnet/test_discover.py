@@ -45,7 +45,7 @@ def plain(tmp_path_factory):
 @pytest.fixture
 def no_network(monkeypatch):
     """The way of the network leads nowhere, at once."""
-    monkeypatch.setattr("srnet.pursuit.Pursuit._by_network", lambda self: iter(()))
+    monkeypatch.setattr("srnet.pursuit.Pursuit._by_network", lambda self, table: iter(()))
 
 
 @pytest.fixture

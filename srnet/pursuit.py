@@ -229,16 +229,18 @@ class Pursuit:
         total: sympy.Expr = sympy.Float(float(self.y.mean()))
         for group in groups:
             part = partial_dependence(self.plain, self.x, group)
-            found = list(self._by_search(table, part - part.mean(), 0.5 / len(groups), group))
+            part -= part.mean()
+            found = list(self._by_search(table, part, 0.5 / len(groups), group))
+            found = scored(found, self.x, part, "pieces")
             if not found:
                 return
-            total = total + found[-1]
+            total = total + min(found, key=lambda equation: equation.loss).expression
         yield table.finished(total)
 
     def _by_search(
         self, table: ways.Table, y: ndarray, share: float, columns: tuple[int, ...] | None = None
     ) -> Iterator[sympy.Expr]:
-        """The engine's formulas of these columns, the most precise last."""
+        """The engine's formulas of these columns, finished."""
         seconds = share * (table.deadline - time.monotonic())
         if seconds < 1:
             return

@@ -6,13 +6,16 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 from numpy import ndarray
+from threadpoolctl import threadpool_limits
 
 from sdnet.errors import InputError
 from sdnet.library import SDData
 from sdnet.mlp import pair
 from srnet.cells import DSN
 from srnet.equations import Equation, best, pareto, scored
+from srnet.inspection import ask
 from srnet.network import SRNet
+from srnet.pursuit import Pursuit
 from srnet.readout.engines import Engine
 from srnet.readout.generic import generic_shapes
 from srnet.readout.heads import finished, read_function, read_sum
@@ -41,7 +44,8 @@ def generator_law(
 
     Args:
         engine: for latents that no shape expresses, and for such a function; None: none is asked.
-        seconds: after which no further search for such a function begins.
+        seconds: after which no further search for such a function begins, and as many for equations
+            that are fitted to the table directly, which stand in the same table.
 
     Raises:
         InputError: not the state of generators, or not a whole one.
@@ -53,9 +57,7 @@ def generator_law(
         shapes, linear = read_shapes(library, x), pair("hid_num", arch["hid_num"])[1] == 0
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{where}: not the whole state of generators ({error!r})") from None
-    with torch.no_grad():
-        points = torch.from_numpy(x).to(torch.get_default_dtype())
-        predicted, curves = (part.double().numpy() for part in model(points, get_lat=True))
+    predicted, curves = _predict(model, x)
     if not np.isfinite(curves).all():
         raise InputError(
             f"{where}: the generator's latents are not finite: there is nothing to read"
@@ -80,17 +82,41 @@ def generator_law(
     else:
         formulas = read_function(readings, *fitted, seconds=seconds, engine=engine)
     found = [e for f in formulas for e in scored([f.expression], *rows, f.way)]
-    chosen = best(found, rows[1]) if found else None
     error = float(np.mean((predicted[held, 0] - rows[1]) ** 2))
-    remarks = tuple(_remarks(len(x), rows[1], readings, chosen))
+    share = error / max(float(targets[:, 0].var()), 1e-300)
+    asked = ask(lambda points: _predict(model, points)[0][:, 0], share, x)
+    direct = Pursuit(*fitted, rows, _library(library), [0], 1, None, asked=asked)
+    found = _with_direct(found, direct, seconds)
+    chosen = best(found, rows[1])
+    remarks = tuple(_remarks(len(x), rows[1], readings, chosen, error))
     return Law(names, target, pareto(found), chosen, x, rows, Latents(*latents, error), remarks)
+
+
+def _with_direct(found: list[Equation], direct: Pursuit, seconds: float) -> list[Equation]:
+    """With the equations that are fitted to the table itself, unless the network's is exact."""
+    direct.equations = list(found)
+    direct.tried = {"network"}
+    with threadpool_limits(1):  # products this small are slower on several cores
+        direct.run(seconds, network=False)
+    return direct.equations
+
+
+def _predict(model: SRNet, x: Float64[ndarray, "n d"]) -> list[ndarray]:
+    """The outputs (n, out) and the latents (n, k)."""
+    points = torch.from_numpy(x).to(torch.get_default_dtype())
+    with torch.no_grad():
+        return [part.double().numpy() for part in model(points, get_lat=True)]
+
+
+def _library(library: Mapping | None) -> SDData | None:
+    """A library as a state keeps it."""
+    return None if library is None else SDData.from_lines(**library)
 
 
 def read_shapes(library: Mapping | None, x: Float64[ndarray, "n d"]) -> list[Shape]:
     """The shapes that latents are read by: a library's, as a state keeps it, or generic ones."""
-    if library is None:
-        return generic_shapes(x)
-    return library_shapes(SDData.from_lines(**library).templates)
+    lib = _library(library)
+    return generic_shapes(x) if lib is None else library_shapes(lib.templates)
 
 
 def seen_inputs(model: SRNet) -> ndarray | None:
@@ -113,8 +139,9 @@ def _remarks(
     held: Float64[ndarray, " m"],
     readings: Sequence[LatentReading],
     chosen: Equation | None,
+    error: float,
 ) -> Iterator[str]:
-    """What is to be known of an equation."""
+    """What is to be known of an equation, and of the network's mean squared error."""
     yield (
         f"the network was trained on all {count} rows; the equation's constants were fitted to "
         f"{count - len(held)} of them, and losses are of the other {len(held)}"
@@ -122,6 +149,13 @@ def _remarks(
     if chosen is None:
         yield "the equation of these latents is not a finite number on each row"
         return
+    if chosen.way not in ("network", "search", "mean"):
+        yield (
+            "the best equation isn't made of these latents: it was fitted to the table directly "
+            f"({chosen.way})"
+        )
+    if chosen.loss > error:
+        yield f"no equation found predicts as well as the network: {chosen.loss:.4g}, {error:.4g}"
     left = np.sqrt(chosen.loss) / max(float(held.std()), 1e-300)
     if left > EXPRESSED:
         unread = [str(reading.latent) for reading in readings if not reading.expressed]

@@ -145,6 +145,8 @@ class Pursuit:
         if self.library is not None:
             library = self.library
             yield "library", "sparse", lambda table: ways.library_sums(table, library)
+            if not self.linear_head:
+                yield "composed", "composed", lambda table: ways.composed(table, (0, 1), library)
         else:
             simple = [("simple", "sparse", ways.generic_sums), ("waves", "sparse", ways.wave_sums)]
             inputs = self.x.shape[1]

@@ -155,7 +155,7 @@ def _remarks(
             f"({chosen.way})"
         )
     if chosen.loss > error:
-        yield f"no equation found predicts as well as the network: {chosen.loss:.4g}, {error:.4g}"
+        yield f"it predicts worse than the network: its loss is {chosen.loss:.4g}, not {error:.4g}"
     left = np.sqrt(chosen.loss) / max(float(held.std()), 1e-300)
     if left > EXPRESSED:
         unread = [str(reading.latent) for reading in readings if not reading.expressed]

@@ -59,7 +59,16 @@ def test_cheap_ways_come_first_and_all_are_gone(gone):
 def test_a_library_stands_for_the_generic_ways(gone):
     names, _ = gone
     pursuit(SDData.from_lines(["x0"], "X")).run(60, network=False)
-    assert names == ["library_sums", "_by_network"]
+    assert names == ["library_sums", "composed", "_by_network"]
+
+
+def test_no_outer_function_is_tried_of_what_is_known_to_be_a_sum(gone):
+    names, _ = gone
+    for library in (None, SDData.from_lines(["x0"], "X")):
+        work = pursuit(library)
+        work.linear_head = True
+        work.run(60, network=False)
+    assert "composed" not in names
 
 
 @pytest.mark.parametrize("network", [False, True])

@@ -78,17 +78,31 @@ def squares(expression: sympy.Expr) -> Iterator[sympy.Expr]:
 
 
 def collected(expression: sympy.Expr) -> Iterator[sympy.Expr]:
-    """The formula with a factor that terms of a sum share taken out, for each such factor.
+    """The formula with a factor taken out that all terms of a sum share, for each such factor.
+
+    What some of the terms share stays with them, since they may well be parts of their own; but
+    where the rest is no sum once its angles are written as `fu` does, it is taken out.
 
     >>> x0, x1, x2 = sympy.symbols("x0 x1 x2", real=True)
+    >>> list(collected(x0 * sympy.sin(x1) + x0 * x2))
+    [x0*(x2 + sin(x1))]
     >>> list(collected(x0 * sympy.sin(x1) + x0 * x2 + x1))
-    [x0*(x2 + sin(x1)) + x1]
+    []
+    >>> list(collected(x0 - x0 * sympy.cos(x1) ** 2 + x2))
+    [x0*sin(x1)**2 + x2]
     """
     for total in _sums(expression):
         factors = [factor for term in total.args for factor in sympy.Mul.make_args(term)]
         shared = {f for f in factors if f.free_symbols and factors.count(f) > 1}
         for factor in sorted(shared, key=str):
-            yield expression.xreplace({total: sympy.collect(total, factor)})
+            owners = [term for term in total.args if factor in sympy.Mul.make_args(term)]
+            inner = sympy.Add(*(term / factor for term in owners))
+            if len(owners) < len(total.args):
+                inner = fu(inner) if inner.has(TrigonometricFunction) else inner
+                if inner.is_Add:
+                    continue
+            rest = sympy.Add(*(term for term in total.args if term not in owners))
+            yield expression.xreplace({total: factor * inner + rest})
 
 
 def angles(expression: sympy.Expr) -> Iterator[sympy.Expr]:

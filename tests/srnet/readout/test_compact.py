@@ -17,7 +17,7 @@ SHORT = {
     "a negative square": x2 - 3 * (x0 - x1 * x2) ** 2,
     "an exponential squared": (exp(x0) + x1) ** 2,
     "powers of angles": sin(x0) ** 2 * cos(x1) ** 2 + x2**3,
-    "a common factor": x0 * (sin(x1) + exp(x2)) + x1,
+    "a common factor": x0 * (sin(x1) + exp(x2)),
 }
 
 
@@ -41,6 +41,11 @@ def test_a_law_that_was_multiplied_out_comes_back(name):
 
 def test_what_is_short_stays_as_it_is():
     law = 1.2 * x0 * x1 + 0.7 * x3**2 + 2 * sin(2 * x2) - 1.5 * cos(2.5 * x4)
+    assert compact(law) is law
+
+
+def test_terms_that_share_a_factor_stay_terms():
+    law = 2.9 * x0**3 * x1 + 1.08 * x0 * x1**4 + 4.36 * x0 * cos(3 * x0) + 1.46 * exp(x0)
     assert compact(law) is law
 
 

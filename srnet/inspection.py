@@ -1,11 +1,11 @@
 """The network of a discovery: trained on the table, asked what acts together, and read out.
 
-What may live here: the two networks that `srnet.discover` trains. A plain one is asked which
-inputs interact; from that, or from a formula that predicts better, follow the masks of a generator
-with a latent for each part, whose latents are then named.
+What may live here: the two networks that a pursuit trains. A plain one is asked which inputs
+interact; from that, or from a formula that predicts better, follow the latents of a generator, one
+for each part, which are then named.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +17,11 @@ from numpy import ndarray
 from sdnet.training import stretches
 from srnet.interactions import Function, Interactions, interactions
 from srnet.network import SRNet
-from srnet.projection import Projection
-from srnet.readout.latents import LatentReading, read_latents, read_sum
+from srnet.parts import Parts
+from srnet.projection import Projection, TermGuide
+from srnet.readout.engines import Engine
+from srnet.readout.heads import read_function, read_sum
+from srnet.readout.latents import LatentReading, read_latents
 from srnet.readout.leastsq import linear_fit
 from srnet.readout.shapes import Shape
 from srnet.readout.terms import Term
@@ -27,17 +30,19 @@ from srnet.training import Block, JointTraining, Recipe
 RATE = 3e-3
 HIDDEN = (3, 64)  # layers and units of the network that is asked
 CELL = (3, 32)  # of each latent's network
+HEAD = (2, 32)  # of what is made of latents that aren't only added up
 
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
     """A trained generator with the scaling of its table: inputs and target have deviation 1.
 
-    members: validation errors of all that were trained, as shares of the target's variance; the
-    model is the one of the least.
+    arch: what the model is built from, see `srnet.network.SRNet`. members: validation errors of all
+    that were trained, as shares of the target's variance; the model is the one of the least.
     """
 
     model: SRNet
+    arch: Mapping
     center: Float64[ndarray, " d"]
     spread: Float64[ndarray, " d"]
     mean: float
@@ -56,6 +61,11 @@ class Fitted:
             return self.model.latents(self._scaled(x)).mT.double().numpy()
 
     @property
+    def linear(self) -> bool:
+        """Whether its output is a weighted sum of the latents."""
+        return not self.arch["hid_num"][1]
+
+    @property
     def error(self) -> float:
         return min(self.members)
 
@@ -70,28 +80,39 @@ def train_network(
     seeds: Sequence[int],
     epochs: int,
     masks: Float64[ndarray, "k d"] | None = None,
-    formula: sympy.Expr | None = None,
+    parts: Parts | None = None,
 ) -> Fitted:
     """A generator for each seed, trained in one stack; the one of least error on the held rows.
 
     With masks, a latent for each row of them, which sees those inputs alone, and a linear head;
-    without, one network. With a formula too, whose terms have these masks (`term_masks`), each
-    latent is guided to draw its term, see `srnet.projection`.
+    without, one network. With the parts of a formula, a latent for each, which is guided to draw it
+    (see `srnet.projection`), and a head that is linear if the formula is a sum of them.
     """
     center, spread = x.mean(0), np.where(x.std(0) > 0, x.std(0), 1.0)
     mean, scale = float(y.mean()), float(y.std()) or 1.0
+    arch: dict = {"in_size": x.shape[1]}
+    if parts is not None:
+        masks = parts.masks(x.shape[1])
+    if masks is None:
+        arch |= {"hid_num": (HIDDEN[0], 0), "hid_size": HIDDEN[1], "lat_size": HIDDEN[1]}
+    else:
+        layers, sizes = zip(
+            CELL, (0, CELL[1]) if parts is None or parts.linear else HEAD, strict=True
+        )
+        arch |= {"hid_num": layers, "hid_size": sizes, "lat_size": len(masks)}
+        arch |= {"hid_type": ("DSN", "MLP"), "hid_kwargs": {"alpha": masks.tolist()}}
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     options: dict = {"hid_num": (HIDDEN[0], 0), "hid_size": HIDDEN[1], "lat_size": HIDDEN[1]}
     if masks is not None:
         kwargs = {"alpha": masks.tolist()}
         options = {"hid_num": (CELL[0], 0), "hid_size": CELL[1], "lat_size": len(masks)}
         options |= {"hid_type": ("DSN", "MLP"), "hid_kwargs": kwargs}
-    model = SRNet(in_size=x.shape[1], stack=(len(seeds),), generator=generators, **options)
-    fitted = Fitted(model, center, spread, mean, scale, ())
+    model = SRNet(**arch, stack=(len(seeds),), generator=generators)
+    fitted = Fitted(model, arch, center, spread, mean, scale, ())
     rows = fitted._scaled(x)
     target = torch.from_numpy((y - mean) / scale).float()[:, None]
     recipe = Recipe(epochs, lr=RATE, schedule="cosine", iters=0)
-    guide = None if formula is None else _guide(formula, fitted, rows, target, masks)
+    guide = None if parts is None else _guide(parts, fitted, rows, target)
     training = JointTraining(model, None, rows, target, recipe, guide)
     for _ in stretches(training, lambda block: Block(), epochs):
         pass
@@ -100,10 +121,10 @@ def train_network(
     wanted = (held[1] - mean) / scale
     members = np.mean((found - wanted) ** 2, axis=-1)
     members = np.where(np.isfinite(members), members, np.inf)
-    single = SRNet(in_size=x.shape[1], generator=torch.Generator(), **options)
+    single = SRNet(**arch, generator=torch.Generator())
     best = int(members.argmin())
     single.load_state_dict({name: value[best] for name, value in model.state_dict().items()})
-    return Fitted(single, center, spread, mean, scale, tuple(members.tolist()))
+    return Fitted(single, arch, center, spread, mean, scale, tuple(members.tolist()))
 
 
 def found_masks(found: Interactions, inputs: int) -> Float64[ndarray, "k d"]:
@@ -130,38 +151,19 @@ def found_masks(found: Interactions, inputs: int) -> Float64[ndarray, "k d"]:
     return masks
 
 
-def term_masks(formula: sympy.Expr, inputs: int) -> Float64[ndarray, "k d"]:
-    """A latent for each term of a sum that is not constant; it sees the term's inputs.
-
-    >>> x0, x1 = sympy.symbols("x0 x1", real=True)
-    >>> term_masks(2 * x0 * x1 + sympy.cos(x1) + 3, 2)
-    array([[0., 1.],
-           [1., 1.]])
-    """
-    sets = [Shape(term).variables for term in _terms(formula)]
-    masks = np.zeros((len(sets), inputs))
-    for mask, chosen in zip(masks, sorted(sets, key=lambda s: (len(s), s)), strict=True):
-        mask[list(chosen)] = 1.0
-    return masks
-
-
-def _terms(formula: sympy.Expr) -> list[sympy.Expr]:
-    parts = sympy.Add.make_args(sympy.expand(formula))
-    return [part.as_independent(*part.free_symbols)[1] for part in parts if part.free_symbols]
-
-
-def _guide(
-    formula: sympy.Expr, fitted: Fitted, rows: torch.Tensor, target: torch.Tensor, masks: ndarray
-) -> Projection:
-    """The guide to a formula's terms, as functions of the scaled inputs."""
+def _guide(parts: Parts, fitted: Fitted, rows: torch.Tensor, target: torch.Tensor) -> TermGuide:
+    """The guide to a formula's parts, as functions of the scaled inputs."""
     symbols = [sympy.Symbol(f"x{i}", real=True) for i in range(rows.shape[1])]
     scaled = {
         x: float(center) + float(spread) * x
         for x, center, spread in zip(symbols, fitted.center, fitted.spread, strict=True)
     }
-    terms = [Term((Shape(t.subs(scaled)),), (np.zeros(0),)) for t in _terms(formula)]
+    terms = [Term((Shape(part.subs(scaled)),), (np.zeros(0),)) for part in parts.latents]
+    masks = torch.from_numpy(parts.masks(rows.shape[1])).float()
     found = linear_fit(terms, rows.double().numpy(), target[:, 0].double().numpy())
-    return Projection(found, rows, target, torch.from_numpy(masks).float())
+    if found is None or not parts.linear:
+        return TermGuide(terms, rows, target, masks)
+    return Projection(found, rows, target, masks)
 
 
 def ask(function: Function, error: float, x: Float64[ndarray, "n d"]) -> Interactions:
@@ -170,10 +172,24 @@ def ask(function: Function, error: float, x: Float64[ndarray, "n d"]) -> Interac
 
 
 def read_network(
-    fitted: Fitted, x: Float64[ndarray, "n d"], masks: ndarray, shapes: Sequence[Shape]
+    fitted: Fitted,
+    x: Float64[ndarray, "n d"],
+    y: Float64[ndarray, " n"],
+    masks: ndarray,
+    shapes: Sequence[Shape],
+    *,
+    products: bool = False,
+    engine: Engine | None = None,
 ) -> tuple[list[LatentReading], sympy.Expr]:
-    """The readings of a generator's latents, and the formula that they and the linear head make."""
-    readings = read_latents(fitted.latents(x), x, shapes, masks)
+    """The readings of a generator's latents, and the formula that they and the head make.
+
+    Args:
+        y: of the rows x, to which a head that isn't linear is fitted.
+        products, engine: for what no shape expresses, see `srnet.readout.latents.read_latents`.
+    """
+    readings = read_latents(fitted.latents(x), x, shapes, masks, products=products, engine=engine)
+    if not fitted.linear:
+        return readings, read_function(readings, x, y, engine=engine)[0].expression
     head = dict(fitted.model.head.named_parameters())
     weight, bias = (value.detach().double().flatten().numpy() for value in head.values())
     offset = fitted.mean + fitted.scale * float(bias[0])

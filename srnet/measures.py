@@ -98,13 +98,15 @@ def spacing(count: int) -> int:
 class Criterion:
     """What members are compared by: a number for each, of which the highest or lowest is best.
 
-    A member stays in the choice if its number is at most `slack` from the best one.
+    A member stays in the choice if its number is at most `slack` + `share` * |best| from the best
+    one of those that are still in it.
     """
 
     name: str
     values: Sequence[float]
     highest: bool = False
     slack: float = 0.0
+    share: float = 0.0
 
 
 def choose(criteria: Sequence[Criterion]) -> tuple[int, list[str]]:
@@ -136,7 +138,8 @@ def choose(criteria: Sequence[Criterion]) -> tuple[int, list[str]]:
         if not numbers:
             continue
         best = min(numbers)
-        left = [i for i, cost in costs.items() if cost <= best + criterion.slack]
+        slack = criterion.slack + (criterion.share * abs(best) if criterion.share else 0.0)
+        left = [i for i, cost in costs.items() if cost <= best + slack]
         for i in costs.keys() - set(left):
             value = criterion.values[i]
             reasons[i] = f"{criterion.name} {value:.4g}, another has {sign * best:.4g}"

@@ -1,11 +1,11 @@
-"""Projection: a guide that makes each latent draw one term of a sum that explains the target.
+"""Projection: guides that make each latent draw a given term.
 
-What may live here: the guide of `srnet.training`, and the points at which it looks at the latents.
+What may live here: guides of `srnet.training`, and the points at which they look at the latents.
 Which sum of library shapes explains the target is found by `srnet.decomposition`.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float
@@ -15,7 +15,7 @@ from sdnet.errors import InputError
 from sdnet.mlp import MLP
 from srnet.decomposition import allot
 from srnet.network import SRNet
-from srnet.readout.terms import Sum
+from srnet.readout.terms import Sum, Term
 
 REACH = 1.5
 """How far beyond the outermost rows latents are looked at, as a multiple of their distance."""
@@ -46,23 +46,19 @@ def widened(x: Float[Tensor, "n d"], reach: float = REACH) -> Float[Tensor, "m d
     return torch.cat([x, *(mean + factor * outer for factor in factors)])
 
 
-class Projection:
-    """A guide (`srnet.training.Guide`): latent pi(j) is to draw term t_j of y = b + sum_j a_j t_j.
+class TermGuide:
+    """A guide (`srnet.training.Guide`): latent pi(j) is to draw the term t_j.
 
     With every term standardised at the points, u_j = (t_j - mean) / deviation, the penalty is
 
-        weight * variance of y * sum_j mean_points (z_pi(j) - u_j)^2,
+        weight * variance of y * sum_j mean_points (z_pi(j) - u_j)^2.
 
-    and before the first epoch the linear head is set to the weights that this sum gives the u_j:
-    left to gradient steps from random weights, it would lag behind the latents for most of a run.
-    A latent without a term is free, and starts with no weight in the head: it takes up what the
-    terms leave. pi gives a term to a latent whose mask lets it see the term's inputs.
-
-    The guide draws nothing and looks at no latent to choose a term: it has no state.
+    A latent without a term is free. pi gives a term to a latent whose mask lets it see the term's
+    inputs. The guide draws nothing and looks at no latent to choose a term: it has no state.
 
     Args:
-        found: the sum, as `srnet.decomposition.decompose` gives it.
-        x, y: the rows it was fitted to.
+        terms: each not constant.
+        x, y: the rows that they were found at.
         masks: which inputs each latent sees, those whose entry isn't 0.
         weight: of the penalty, in units of the variance of y. At 1, latents and their sum pull
             in different directions at first; at 10 the former are settled early.
@@ -74,24 +70,13 @@ class Projection:
 
     Raises:
         InputError: more terms than latents can be, a constant y, an impossible weight or reach.
-
-    >>> from sdnet.library import SDData
-    >>> from srnet.decomposition import decompose
-    >>> x = torch.linspace(-1, 2, 30).reshape(15, 2)
-    >>> y = 3 * x[:, :1] ** 2 + 1
-    >>> found = decompose(SDData.from_lines(["N0*x0**2"], "X00"), x, y, torch.eye(2))
-    >>> guide = Projection(found, x, y, masks=torch.eye(2))
-    >>> exact = torch.stack([guide.points[:, 0] ** 2] * 2).unsqueeze(0)
-    >>> exact = (exact - exact.mean()) / exact.std(unbiased=False)
-    >>> guide.penalty(exact, progress=0.0).allclose(torch.zeros(1), atol=1e-5)
-    True
     """
 
     every = 1 << 30  # epochs between updates: the first is the only one
 
     def __init__(
         self,
-        found: Sum,
+        terms: Sequence[Term],
         x: Float[Tensor, "n d"],
         y: Float[Tensor, "n 1"],
         masks: Float[Tensor, "k d"],
@@ -103,9 +88,9 @@ class Projection:
             raise InputError(f"weight is {weight!r}; expected a finite number above 0")
         if not y.isfinite().all() or (y == y[0]).all():
             raise InputError("y is constant or not finite; expected a target that a sum explains")
-        places = allot(found.terms, masks.cpu())
-        if not found.terms or places is None:
-            seen = [str(tuple(sorted(term.variables))) for term in found.terms]
+        places = allot(terms, masks.cpu())
+        if not terms or places is None:
+            seen = [str(tuple(sorted(term.variables))) for term in terms]
             raise InputError(
                 f"the {len(seen)} terms of inputs {', '.join(seen)} can't be those of "
                 f"{len(masks)} latents with masks {masks.tolist()}; expected at least one term, "
@@ -115,34 +100,14 @@ class Projection:
         self._count = len(masks)
         self._scale = weight * float(y.var())
         points = widened(x, reach)
-        curves = _curves(found, points)
+        curves = _curves(terms, points)
         finite = curves.isfinite().all(0)
         self.points, curves = points[finite], curves[:, finite]
-        deviations, means = torch.std_mean(curves, -1, unbiased=False)
-        self._targets = ((curves - means[:, None]) / deviations[:, None]).to(x)
-        weights = torch.as_tensor(found.weights)
-        self._head = (weights * deviations).to(x)
-        self._offset = found.offset + float((weights * means).sum())
+        self._deviations, self._means = torch.std_mean(curves, -1, unbiased=False)
+        self._targets = ((curves - self._means[:, None]) / self._deviations[:, None]).to(x)
 
     def update(self, model: SRNet, epoch: int) -> None:
-        """Before the first epoch, set the head.
-
-        Raises:
-            InputError: a model with another head than a linear one to one output, or with another
-                number of latents.
-        """
-        head = model.head
-        if not isinstance(head, MLP) or len(head.weights) != 1 or head.out_size != 1:
-            raise InputError(
-                "the guide needs a linear head to one output, which makes the target a sum of "
-                "latents; expected arch.hid_num (.., 0), arch.hid_type (.., 'MLP'), one target"
-            )
-        if head.in_size != self._count:
-            raise InputError(f"the model has {head.in_size} latents, the masks {self._count}")
-        if epoch == 0:
-            head.weights[0].zero_()
-            head.weights[0][..., self._latents, 0] = self._head
-            head.biases[0].fill_(self._offset)
+        """Nothing: the penalty does all."""
 
     def penalty(self, curves: Float[Tensor, "e k m"], progress: float) -> Float[Tensor, "e"]:
         """The penalty of each member; the same from the first epoch to the last.
@@ -164,11 +129,72 @@ class Projection:
             InputError: the state of another guide.
         """
         if state:
-            raise InputError(f"the state has {sorted(state)}; expected that of a Projection, empty")
+            raise InputError(
+                f"the state has {sorted(state)}; expected that of a {type(self).__name__}, empty"
+            )
 
 
-def _curves(found: Sum, points: Float[Tensor, "m d"]) -> Float[Tensor, "terms m"]:
+class Projection(TermGuide):
+    """The guide to the terms of a sum y = b + sum_j a_j t_j, for a linear head.
+
+    Before the first epoch the head is set to the weights that this sum gives the standardised
+    terms: left to gradient steps from random weights, it would lag behind the latents for most of
+    a run. A latent without a term starts with no weight in the head: it takes up what the terms
+    leave.
+
+    Args:
+        found: the sum, as `srnet.decomposition.decompose` gives it. The others: see `TermGuide`.
+
+    >>> from sdnet.library import SDData
+    >>> from srnet.decomposition import decompose
+    >>> x = torch.linspace(-1, 2, 30).reshape(15, 2)
+    >>> y = 3 * x[:, :1] ** 2 + 1
+    >>> found = decompose(SDData.from_lines(["N0*x0**2"], "X00"), x, y, torch.eye(2))
+    >>> guide = Projection(found, x, y, masks=torch.eye(2))
+    >>> exact = torch.stack([guide.points[:, 0] ** 2] * 2).unsqueeze(0)
+    >>> exact = (exact - exact.mean()) / exact.std(unbiased=False)
+    >>> guide.penalty(exact, progress=0.0).allclose(torch.zeros(1), atol=1e-5)
+    True
+    """
+
+    def __init__(
+        self,
+        found: Sum,
+        x: Float[Tensor, "n d"],
+        y: Float[Tensor, "n 1"],
+        masks: Float[Tensor, "k d"],
+        *,
+        weight: float = 10.0,
+        reach: float = REACH,
+    ):
+        super().__init__(found.terms, x, y, masks, weight=weight, reach=reach)
+        weights = torch.as_tensor(found.weights)
+        self._head = (weights * self._deviations).to(x)
+        self._offset = found.offset + float((weights * self._means).sum())
+
+    def update(self, model: SRNet, epoch: int) -> None:
+        """Before the first epoch, set the head.
+
+        Raises:
+            InputError: a model with another head than a linear one to one output, or with another
+                number of latents.
+        """
+        head = model.head
+        if not isinstance(head, MLP) or len(head.weights) != 1 or head.out_size != 1:
+            raise InputError(
+                "the guide needs a linear head to one output, which makes the target a sum of "
+                "latents; expected arch.hid_num (.., 0), arch.hid_type (.., 'MLP'), one target"
+            )
+        if head.in_size != self._count:
+            raise InputError(f"the model has {head.in_size} latents, the masks {self._count}")
+        if epoch == 0:
+            head.weights[0].zero_()
+            head.weights[0][..., self._latents, 0] = self._head
+            head.biases[0].fill_(self._offset)
+
+
+def _curves(terms: Sequence[Term], points: Float[Tensor, "m d"]) -> Float[Tensor, "terms m"]:
     """The terms at the points in float64."""
     x = points.double().cpu().numpy()
-    curves = [torch.as_tensor(term.values(x), device=points.device) for term in found.terms]
+    curves = [torch.as_tensor(term.values(x), device=points.device) for term in terms]
     return torch.stack(curves)

@@ -6,7 +6,7 @@ are judged is the matter of `srnet.equations`; what a user gives is checked in `
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import sympy
@@ -15,11 +15,16 @@ from numpy import ndarray
 
 from sdnet.library import SDData
 from srnet import inspection, ways
-from srnet.equations import Equation, best, scored
+from srnet.equations import Equation, best, complexity, evaluate, scored
 from srnet.inspection import Fitted
 from srnet.interactions import Interactions, partial_dependence
+from srnet.parts import Parts, parts_of
+from srnet.readout.bank import make_bank
+from srnet.readout.compact import compact
+from srnet.readout.engines import Engine
 from srnet.readout.generic import generic_shapes
 from srnet.readout.latents import LatentReading
+from srnet.readout.noise import is_noise
 from srnet.readout.shapes import Shape, library_shapes
 from srnet.search import search
 
@@ -30,9 +35,12 @@ SHORT = 60  # nodes: an exact formula that is longer has rivals that may be as e
 LIKELY = 0.07  # share of its roughness that an outer function must leave to be tried first
 MOST_TRIPLES = 6  # groups of three inputs whose products are tried
 MOST_LATENTS = 12  # of a generator that is guided to a formula's terms
+PATIENCE = 1.0  # times the seconds spent so far, for others to beat what leaves only noise
+LEAST = 10.0  # seconds that they have in any case
+ROUNDING = 1e-9  # relative RMS error by which writing a formula otherwise may change it
 SURE = 1e-4  # share of the variance: a formula that leaves less is better than any network here
 
-Candidates = Callable[[], Iterable[sympy.Expr]]
+Candidates = Callable[[ways.Table], Iterable[sympy.Expr]]
 
 
 @dataclass
@@ -67,18 +75,55 @@ class Pursuit:
 
     def run(self, seconds: float, network: bool) -> None:
         """Go the ways not yet gone; the network's also after an exact formula if `network`."""
-        table = ways.Table(self.x, self.y, time.monotonic() + seconds)
+        began = time.monotonic()
+        end = began + seconds
+        table = ways.Table(self.x, self.y, end)
         if not self.equations:
             self.equations = scored([sympy.Float(float(self.y.mean()))], *self.held, "mean")
-        for name, way, candidates in self._ways(table):
-            wanted = not self.exact or (name == "network" and network)
-            if name in self.tried or not wanted or time.monotonic() > table.deadline:
+        judged = None
+        for name, way, candidates in self._ways():
+            kept = name == "network" and network  # whatever the formulas are
+            late = time.monotonic() > (end if kept else table.deadline)
+            if name in self.tried or late or (self.exact and not kept):
                 continue
             self.tried.add(name)
-            for expression in candidates():
+            for expression in candidates(table):
                 self.equations += scored([expression], *self.held, way)
                 if self.exact and name != "network":
                     break
+            leader = best(self.equations, self.held[1])
+            if not self.exact and leader is not judged and self._leaves_noise(leader):
+                now = time.monotonic()
+                spared = max(PATIENCE * (now - began), LEAST)
+                table = replace(table, deadline=min(end, now + spared))
+            judged = leader
+        self._write_short()
+
+    def _leaves_noise(self, equation: Equation) -> bool:
+        """Whether what the formula leaves has no structure, so that others are unlikely better."""
+        x, y = self.x[: ways.ROWS], self.y[: ways.ROWS]
+        with np.errstate(all="ignore"):
+            residual = y - evaluate(equation.expression, x)
+        if not np.isfinite(residual).all():
+            return False
+        bank = make_bank(generic_shapes(x), x, order=3)
+        return is_noise(residual, bank, np.random.default_rng(self.seeds[0]))
+
+    def _write_short(self) -> None:
+        """Put the shortest way of writing it in the place of the best formula.
+
+        Of a square or a sum of angles, numbers may be short that weren't in what it was before.
+        """
+        leader = best(self.equations, self.held[1])
+        short = compact(leader.expression)
+        if short is leader.expression:
+            return
+        found = scored([short], *self.held, leader.way)
+        rounding = ROUNDING * float(self.held[1].std())
+        if found and abs(found[0].loss ** 0.5 - leader.loss**0.5) <= rounding:
+            self.equations[self.equations.index(leader)] = found[0]
+            finished = ways.Table(self.x, self.y, np.inf).finished(short)
+            self.equations += scored([finished], *self.held, leader.way)
 
     @property
     def exact(self) -> bool:
@@ -95,46 +140,57 @@ class Pursuit:
         """The RMS error on the held rows, as a share of the target's deviation there."""
         return float(np.sqrt(equation.loss) / max(self.held[1].std(), 1e-300))
 
-    def _ways(self, table: ways.Table) -> Iterator[tuple[str, str, Candidates]]:
+    def _ways(self) -> Iterator[tuple[str, str, Candidates]]:
         """Each way's name, what its equations are marked with, and its candidates."""
         if self.library is not None:
             library = self.library
-            yield "library", "sparse", lambda: ways.library_sums(table, library)
+            yield "library", "sparse", lambda table: ways.library_sums(table, library)
+            if not self.linear_head:
+                yield "composed", "composed", lambda table: ways.composed(table, (0, 1), library)
         else:
-            simple = [
-                ("simple", "sparse", lambda: ways.generic_sums(table)),
-                ("waves", "sparse", lambda: ways.wave_sums(table)),
-            ]
+            simple = [("simple", "sparse", ways.generic_sums), ("waves", "sparse", ways.wave_sums)]
             inputs = self.x.shape[1]
             if not self.linear_head:
-                yield "outer", "composed", lambda: ways.composed(table, (0.0, LIKELY))
+                yield "outer", "composed", lambda table: ways.composed(table, (0.0, LIKELY))
             # On one variable, sums of products come close to anything: the stricter kind is first.
             yield from simple[::-1] if inputs == 1 else simple[: 2 if inputs <= FEW else 1]
             if inputs > 2:  # products of two are among these
-                yield "threefold", "pieces", lambda: ways.threefold_sums(table, self._triples())
+                yield (
+                    "threefold",
+                    "pieces",
+                    lambda table: ways.threefold_sums(table, self._triples()),
+                )
             else:
-                yield "products", "sparse", lambda: ways.product_sums(table)
+                yield "products", "sparse", ways.product_sums
             if not self.linear_head:
-                yield "composed", "composed", lambda: ways.composed(table, (LIKELY, 1.0))
+                yield "composed", "composed", lambda table: ways.composed(table, (LIKELY, 1.0))
         yield "network", "network", self._by_network
         if self.engine is not None and not (self.library is not None and self.expressed):
-            yield "groups", "pieces", lambda: self._by_groups(table)
-            yield "search", "search", lambda: self._by_search(table, table.y, 1.0)
+            yield "groups", "pieces", self._by_groups
+            yield "search", "search", lambda table: self._by_search(table, self.y, 1.0)
 
-    def _by_network(self) -> Iterator[sympy.Expr]:
-        """The formula that a generator's latents and its linear head make.
+    def _by_network(self, table: ways.Table) -> Iterator[sympy.Expr]:
+        """The formula that a generator's latents and its head make.
 
-        Its masks are those given, else those of a good formula's terms, to which its latents are
-        then guided, else those of what acts together.
+        Its latents see what the masks say that were given; else they are the parts of a good
+        formula, which they are guided to draw; else there is one for each set of inputs that acts
+        together.
         """
-        formula = self._good_formula() if self.masks is None else None
-        if formula is not None:
-            self.masks = inspection.term_masks(formula, self.x.shape[1])
+        parts = self._good_parts() if self.masks is None else None
+        shapes, engine = self._shapes(), None
+        if parts is not None:
+            self.masks = parts.masks(self.x.shape[1])
+            shapes += [Shape(part, cost=complexity(part)) for part in parts.latents]
         elif self.masks is None:
             self.masks = inspection.found_masks(self._interactions(), self.x.shape[1])
-        shapes = self._shapes()
-        self.fitted = self._trained(self.masks, formula)
-        self.readings, read = inspection.read_network(self.fitted, self.x, self.masks, shapes)
+        if self.engine is not None and parts is None:
+            engine = Engine(self.engine, seed=self.seeds[0])
+        self.fitted = self._trained(self.masks, parts)
+        self.readings, read = inspection.read_network(
+            *(self.fitted, self.x, self.y, self.masks, shapes),
+            products=self.library is None,
+            engine=engine,
+        )
         yield ways.Table(self.x, self.y, np.inf).finished(read)
 
     def _shapes(self) -> list[Shape]:
@@ -142,20 +198,20 @@ class Pursuit:
             return generic_shapes(self.x)
         return library_shapes(self.library.templates)
 
-    def _trained(self, masks: ndarray | None = None, formula: sympy.Expr | None = None) -> Fitted:
+    def _trained(self, masks: ndarray | None = None, parts: Parts | None = None) -> Fitted:
         table = self.x, self.y, self.held
-        return inspection.train_network(*table, self.seeds, self.epochs, masks, formula)
+        return inspection.train_network(*table, self.seeds, self.epochs, masks, parts)
 
-    def _good_formula(self) -> sympy.Expr | None:
-        """The best formula, if it is a sum of few terms and predicts better than the network."""
+    def _good_parts(self) -> Parts | None:
+        """The parts of the best formula, if they are few and it predicts better than a network."""
         equation = best(self.equations, self.held[1])
-        terms = len(inspection.term_masks(equation.expression, self.x.shape[1]))
-        if not 0 < terms <= MOST_LATENTS:
+        parts = parts_of(compact(equation.expression))
+        if not 0 < len(parts.latents) <= MOST_LATENTS:
             return None
         good = self.relative(equation) ** 2
         if good > SURE:
             self._interactions()
-        return equation.expression if good <= SURE or good < self.plain.error else None
+        return parts if good <= SURE or good < self.plain.error else None
 
     def _interactions(self) -> Interactions:
         """What acts together in a plain network, which is trained once."""
@@ -175,16 +231,18 @@ class Pursuit:
         total: sympy.Expr = sympy.Float(float(self.y.mean()))
         for group in groups:
             part = partial_dependence(self.plain, self.x, group)
-            found = list(self._by_search(table, part - part.mean(), 0.5 / len(groups), group))
+            part -= part.mean()
+            found = list(self._by_search(table, part, 0.5 / len(groups), group))
+            found = scored(found, self.x, part, "pieces")
             if not found:
                 return
-            total = total + found[-1]
+            total = total + min(found, key=lambda equation: equation.loss).expression
         yield table.finished(total)
 
     def _by_search(
         self, table: ways.Table, y: ndarray, share: float, columns: tuple[int, ...] | None = None
     ) -> Iterator[sympy.Expr]:
-        """The engine's formulas of these columns, the most precise last."""
+        """The engine's formulas of these columns, finished."""
         seconds = share * (table.deadline - time.monotonic())
         if seconds < 1:
             return

@@ -81,7 +81,7 @@ def wave_sums(table: Table) -> Iterator[sympy.Expr]:
 
 def generic_sums(table: Table) -> Iterator[sympy.Expr]:
     """Sums of generic shapes and of their products with powers."""
-    search = table.search(generic_shapes(table.x), 0.2, order=2)
+    search = table.search(generic_shapes(table.x), 0.1, order=2)
     yield from table.finished_sums(search.run(), search)
 
 
@@ -91,9 +91,17 @@ def product_sums(table: Table) -> Iterator[sympy.Expr]:
     yield from table.finished_sums(search.run(), search)
 
 
-def composed(table: Table, between: tuple[float, float]) -> Iterator[sympy.Expr]:
-    """F(s) with s a sum of generic shapes and products, see `srnet.readout.outer`."""
-    search = table.search(generic_shapes(table.x), 0.3, order=3)
+def composed(
+    table: Table, between: tuple[float, float], library: SDData | None = None
+) -> Iterator[sympy.Expr]:
+    """F(s), see `srnet.readout.outer`, with s a sum of a library's shapes, or of generic ones.
+
+    Of generic ones also of products of two.
+    """
+    if library is None:
+        search = table.search(generic_shapes(table.x), 0.3, order=3)
+    else:
+        search = table.search(library_shapes(library.templates), 0.3)
     for expression in composites(search, between):
         yield table.finished(expression)
 

@@ -2,7 +2,8 @@
 
 Orthogonal least squares (Chen, Billings and Luo, 1989): the gain of a candidate is the share of the
 residual that it explains once the part of it that the chosen terms explain already is taken away.
-For products of two shapes all gains come from a few matrix products.
+Of products, which are many, it is computed for a shortlist: those that explain most by themselves,
+which two matrix products tell.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,6 +19,8 @@ from srnet.readout.terms import Term
 
 NEW = 1e-4  # share of a candidate's square beside the chosen terms: of less, the gain is rounding
 CONSTANT = 1e-9  # a curve's deviation, as a share of its size, below which it is one
+SHORTLIST = 2000  # products whose gains are computed: those that explain most by themselves
+THREEFOLD = 200  # products of three that are candidates, of each triple
 SHORT = np.float32  # of the scores, which only rank
 
 
@@ -46,6 +49,15 @@ class Bank:
         scored.sort(key=lambda pair: -pair[0])
         return [term for _, term in scored]
 
+    def gain(self, q: ndarray, residual: ndarray) -> float:
+        """The largest share of the residual that one entry, or an admitted product, explains."""
+        size = np.linalg.norm(residual)
+        q, residual = q.astype(SHORT), (residual / size if size else residual).astype(SHORT)
+        gains = [self._single_gains(q, residual)]
+        if self.pairs.any():
+            gains.append(self._product_gains(q, residual)[0])
+        return float(max((g.max() for g in gains if g.size), default=0.0))
+
     def alone(self, variables: Iterable[int]) -> "Bank":
         """The bank of the shapes of these variables only, without products."""
         wanted = set(variables)
@@ -54,29 +66,58 @@ class Bank:
         return Bank(tuple(self.entries[i] for i in rows), self.values[rows], none)
 
     def _singles(self, q, residual, count) -> Iterable[tuple[float, Term]]:
-        gains = _gain(self.values @ residual, self._norms, ((self.values @ q) ** 2).sum(1))
+        gains = self._single_gains(q, residual)
         return [(float(gains[i]), self._term(i)) for i in _largest(gains, count)]
 
     def _products(self, q, residual, count) -> Iterable[tuple[float, Term]]:
-        projected = sum(((self.values * column) @ self.values.T) ** 2 for column in q.T)
-        gains = _gain((self.values * residual) @ self.values.T, self._squares, projected)
-        gains = gains * self.pairs
-        places = np.unravel_index(_largest(gains.ravel(), 4 * count), gains.shape)
-        found = ((i, j) for i, j in zip(*places, strict=True) if self.pairs[i, j])
-        return [(float(gains[i, j]), self._term(i, j)) for i, j in found]
+        gains, firsts, seconds = self._product_gains(q, residual)
+        best = _largest(gains, 4 * count)
+        return [(float(gains[p]), self._term(firsts[p], seconds[p])) for p in best if gains[p] > 0]
+
+    def _single_gains(self, q, residual) -> ndarray:
+        return _gain(self.values @ residual, self._norms, ((self.values @ q) ** 2).sum(1))
+
+    def _product_gains(self, q, residual) -> tuple[ndarray, ndarray, ndarray]:
+        """Of the products on the shortlist their gains, first and second entries."""
+        explained = (self.values * residual) @ self.values.T
+        shares = np.where(self.pairs, explained**2 / self._squares, 0)
+        firsts, seconds = np.unravel_index(_largest(shares.ravel(), SHORTLIST), shares.shape)
+        products = self.values[firsts] * self.values[seconds]
+        gains = _gain(
+            explained[firsts, seconds],
+            self._squares[firsts, seconds],
+            ((products @ q) ** 2).sum(1),
+        )
+        return gains * self.pairs[firsts, seconds], firsts, seconds
 
     def _threefold(self, q, residual, triple) -> Iterable[tuple[float, Term]]:
-        rows = [self._of_variable[v] for v in triple]
-        second, third = self.values[rows[1]], self.values[rows[2]]
+        first, second, third = (self._of_variable[v] for v in triple)
+        left, right = self._left(triple), self.values[third]
+        explained = (left * residual) @ right.T
+        shares = explained**2 / self._cubes[triple]
+        lefts, rights = np.unravel_index(_largest(shares.ravel(), SHORTLIST), shares.shape)
+        gains = _gain(
+            explained[lefts, rights],
+            self._cubes[triple][lefts, rights],
+            ((left[lefts] * right[rights] @ q) ** 2).sum(1),
+        )
         scored = []
-        for first in rows[0]:
-            left = second * self.values[first]
-            projected = sum(((left * column) @ third.T) ** 2 for column in q.T)
-            gains = _gain((left * residual) @ third.T, (left**2) @ (third**2).T, projected)
-            for place in _largest(gains.ravel(), 2):
-                i, j = np.unravel_index(place, gains.shape)
-                scored.append((float(gains[i, j]), self._term(first, rows[1][i], rows[2][j])))
+        for place in _largest(gains, THREEFOLD):
+            i, j = divmod(lefts[place], len(second))
+            entries = first[i], second[j], third[rights[place]]
+            scored.append((float(gains[place]), self._term(*entries)))
         return scored
+
+    def _left(self, triple) -> ndarray:
+        """All products of an entry of the first variable and one of the second, (m1 * m2, n)."""
+        first, second = (self.values[self._of_variable[v]] for v in triple[:2])
+        return (first[:, None] * second).reshape(-1, self.values.shape[1])
+
+    @cached_property
+    def _cubes(self) -> dict[tuple[int, int, int], ndarray]:
+        """The squared lengths of the products of three, by their triple."""
+        rows = {triple: self.values[self._of_variable[triple[2]]] for triple in self.triples}
+        return {triple: (self._left(triple) ** 2) @ (row**2).T for triple, row in rows.items()}
 
     @cached_property
     def _norms(self):

@@ -169,8 +169,15 @@ class _Fit:
         """By how much the loss may grow when `count` constants are replaced."""
         n, p = len(self.y), len(self.symbols)
         noise = chi2.ppf(LEVEL, count) * least / max(n - p, 1)
-        rounding = np.finfo(float).eps ** 2 * float(np.mean(self.y**2))  # of y itself
+        rounding = self._rounding**2 * float(np.mean(self.y**2))
         return max(noise, n * EXACT**2 * float(self.y.var()), n * rounding)
+
+    @cached_property
+    def _rounding(self) -> float:
+        """The relative rounding of y: where all numbers are float32's, theirs and that of f(x)."""
+        columns = [column.numpy() for column in self.columns]
+        single = all((c == c.astype(np.float32)).all() for c in (*columns, self.y))
+        return 4 * float(np.finfo(np.float32).eps) if single else float(np.finfo(float).eps)
 
     def covariance(
         self, vector: Float64[ndarray, " p"], free: list[int]

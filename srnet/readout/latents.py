@@ -1,25 +1,25 @@
 """Latents: what each latent unit of a network is, as a formula of the network's inputs.
 
-What may live here: the readings of all latents, what they share, and what they add up to. How one
-curve is named is in `srnet.readout.naming`, what a nonlinear head makes of the latents in
-`srnet.readout.outer`.
+What may live here: the readings of all latents, what they share, and their table. How one curve is
+named is in `srnet.readout.naming`, what the head makes of the latents in `srnet.readout.heads`.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations_with_replacement
 
 import numpy as np
 import sympy
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 from numpy import ndarray
 from numpy.typing import ArrayLike
+from threadpoolctl import threadpool_limits
 
-from sdnet.errors import InputError
 from sdnet.formula import to_text
-from srnet.readout.bank import Bank, make_bank
+from srnet.readout.bank import make_bank
+from srnet.readout.engines import Engine, searched_sums
 from srnet.readout.leastsq import linear_fit
+from srnet.readout.likeness import checked, correlations, with_simple
 from srnet.readout.naming import EXPRESSED, MARGIN, Naming, name_curve
 from srnet.readout.shapes import Shape
 from srnet.readout.terms import Sum, Term
@@ -41,6 +41,7 @@ class LatentReading:
         r2: the share of the latent's variance that the formula has; 1 for a constant latent.
         owners: for each term the number of the latent that it is counted to, which is another
             one where that has more of it.
+        way: "shapes", or "search" where an engine found the formula.
     """
 
     latent: int
@@ -51,6 +52,7 @@ class LatentReading:
     residual: Float64[ndarray, " n"]
     r2: float
     owners: tuple[int, ...]
+    way: str = "shapes"
 
     @property
     def expression(self) -> sympy.Expr:
@@ -67,22 +69,35 @@ class LatentReading:
         return self.expressed and self.margin >= MARGIN
 
 
+@threadpool_limits.wrap(limits=1)  # products this small are slower on several cores
 def read_latents(
-    curves: ArrayLike, x: ArrayLike, shapes: Sequence[Shape], masks: ArrayLike | None = None
+    curves: ArrayLike,
+    x: ArrayLike,
+    shapes: Sequence[Shape],
+    masks: ArrayLike | None = None,
+    *,
+    products: bool = False,
+    engine: Engine | None = None,
 ) -> list[LatentReading]:
-    """For each latent the shape s with the best a*s(x; c) + b, or the best sum of up to three.
+    """For each latent the shape s with the best a*s(x; c) + b, or the best short sum of shapes.
 
     The starts of all shapes are compared with all latents in one product; then each latent is
-    named by `name_curve`, from the shapes and the simple ones: x_i and x_i*x_j. A term that two
-    latents share is written as in the one of which it is the larger share, and counted to that.
+    named by `name_curve`, from the shapes and the simple ones: x_i and x_i*x_j. What these do not
+    express is searched for by the engine, whose formula is taken where it is worth its length. A
+    term that two latents share is written as in the one of which it is the larger share, and
+    counted to that.
 
     Args:
         curves: (k latents, n), finite. x: (n, d), finite.
         shapes: such as `library_shapes` or `generic_shapes` make.
         masks: (k, d), which inputs each latent sees (those whose entry isn't 0); None: all.
+        products: whether products of two shapes are tried where no shape expresses a latent. The
+            lines of a library are whole terms, generic shapes are the factors of terms.
+        engine: takes its seconds for each latent that is left; None, or not installed: none is.
 
     Raises:
-        InputError: shapes that don't fit, numbers that aren't finite, fewer than 3 points.
+        InputError: shapes that don't fit, numbers that aren't finite, fewer than 3 points; an
+            engine of no known name.
 
     >>> x0, c0 = sympy.symbols("x0 c0", real=True)
     >>> x = np.linspace(-2, 2, 50)[:, None]
@@ -91,53 +106,25 @@ def read_latents(
     >>> (square.found.terms[0].expression, square.decided), wave.found.terms[0].vector.round(6)
     ((x0**2, True), array([2.2]))
     """
-    curves, x, seen = _checked(curves, x, masks)
-    bank = make_bank(_with_simple(shapes, x.shape[1]), x)
-    scores = _correlations(bank, curves)
+    curves, x, seen = checked(curves, x, masks)
+    bank = make_bank(with_simple(shapes, x.shape[1]), x)
+    scores = correlations(bank, curves)
     readings = []
     for latent, (curve, mask) in enumerate(zip(curves, seen, strict=True)):
-        within = bank.alone(np.flatnonzero(mask).tolist())
+        variables = np.flatnonzero(mask).tolist()
+        within = bank.alone(variables)
+        if products:
+            within = replace(within, pairs=np.triu(~within.pairs))
         rows = [i for i, (s, _) in enumerate(bank.entries) if all(mask[v] for v in s.variables)]
-        naming = name_curve(curve, x, within, scores[rows, latent])
-        readings.append(_reading(latent, naming, curve, x))
+        others = searched_sums(curve, x, variables, engine)  # asked only where they are needed
+        naming = name_curve(curve, x, within, scores[rows, latent], others)
+        way = "search" if naming.other else "shapes"
+        readings.append(_reading(latent, naming, curve, x, way))
     return _shared_out(readings, curves, x)
 
 
-def _with_simple(shapes: Sequence[Shape], inputs: int) -> list[Shape]:
-    symbols = [sympy.Symbol(f"x{i}", real=True) for i in range(inputs)]
-    products = [Shape(a * b) for a, b in combinations_with_replacement(symbols, 2)]
-    simple = [*(Shape(symbol) for symbol in symbols), *products]
-    names = {shape.name for shape in shapes}
-    return [*shapes, *(shape for shape in simple if shape.name not in names)]
-
-
-def read_sum(readings: Sequence[LatentReading], weights: ArrayLike, offset: float) -> sympy.Expr:
-    """The formula of a network with a linear head, offset + sum of weights[j] * latent j.
-
-    Raises:
-        InputError: not one finite weight for each reading.
-
-    >>> x0 = sympy.Symbol("x0", real=True)
-    >>> x = np.linspace(-2, 2, 50)[:, None]
-    >>> readings = read_latents([2 * x[:, 0] ** 2 + 1], x, [Shape(x0**2)])
-    >>> sympy.nsimplify(read_sum(readings, [3.0], 0.5), tolerance=1e-9)
-    6*x0**2 + 7/2
-    """
-    weights = np.asarray(weights, dtype=np.float64)
-    if weights.shape != (len(readings),) or not np.isfinite([*weights, offset]).all():
-        raise InputError(
-            f"the head has weights {weights.tolist()} and offset {offset}, expected a finite "
-            f"number for each of the {len(readings)} latents"
-        )
-    parts = [
-        sympy.Float(float(weight)) * reading.expression
-        for weight, reading in zip(weights, readings, strict=True)
-    ]
-    return sympy.Add(sympy.Float(float(offset)), *parts)
-
-
 def as_text(readings: Sequence[LatentReading]) -> str:
-    """The readings as a table: latent, formula, R2, runner-up, margin, decided, and what is amiss.
+    """The readings as a table: latent, formula, R2, way, runner-up, margin, decided, and remarks.
 
     Numbers are cut to four digits.
     """
@@ -147,6 +134,7 @@ def as_text(readings: Sequence[LatentReading]) -> str:
                 "latent": reading.latent,
                 "formula": _short(reading.found),
                 "R2": reading.r2,
+                "way": reading.way,
                 "runner-up": None if reading.rival is None else _short(reading.rival),
                 "margin": reading.margin,
                 "decided": "yes" if reading.decided else "no",
@@ -159,7 +147,8 @@ def as_text(readings: Sequence[LatentReading]) -> str:
 
 def _remark(reading: LatentReading) -> str | None:
     if not reading.expressed:
-        return f"no shape expresses it: {math.sqrt(1 - reading.r2):.2g} of its deviation is left"
+        what = "no shape" if reading.way == "shapes" else "nothing found"
+        return f"{what} expresses it: {math.sqrt(1 - reading.r2):.2g} of its deviation is left"
     others = [
         f"{_short_text(term.expression)} is counted to latent {owner}"
         for term, owner in zip(reading.found.terms, reading.owners, strict=True)
@@ -184,39 +173,12 @@ def _short_text(expression: sympy.Expr) -> str:
     return to_text(expression.xreplace({f: short(f) for f in expression.atoms(sympy.Float)}))
 
 
-def _checked(
-    curves: ArrayLike, x: ArrayLike, masks: ArrayLike | None
-) -> tuple[Float64[ndarray, "k n"], Float64[ndarray, "n d"], Bool[ndarray, "k d"]]:
-    try:
-        curves, x = (np.array(values, dtype=np.float64) for values in (curves, x))
-    except (TypeError, ValueError):
-        raise InputError("curves and x must be arrays of numbers, (k, n) and (n, d)") from None
-    if curves.ndim != 2 or x.ndim != 2 or curves.shape[1] != len(x) or len(x) < 3:
-        raise InputError(
-            f"curves have shape {curves.shape} and x {x.shape}, expected (k latents, n points) and "
-            "(n points, d inputs) with at least 3 points"
-        )
-    if not (np.isfinite(curves).all() and np.isfinite(x).all()):
-        raise InputError("curves and x have values that aren't finite, expected finite numbers")
-    shape = (len(curves), x.shape[1])
-    seen = np.ones(shape, dtype=bool) if masks is None else np.asarray(masks) != 0
-    if seen.shape != shape:
-        raise InputError(f"masks have shape {seen.shape}, expected (k latents, d inputs) = {shape}")
-    return curves, x, seen
-
-
-def _correlations(bank: Bank, curves: Float64[ndarray, "k n"]) -> Float64[ndarray, "m k"]:
-    """|corr| of every start of every shape with every latent."""
-
-    def centred(rows: ndarray) -> ndarray:
-        rows = rows - rows.mean(1, keepdims=True)
-        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-300)
-
-    return np.abs(centred(bank.values.astype(np.float64)) @ centred(curves).T)
-
-
 def _reading(
-    latent: int, naming: Naming, curve: Float64[ndarray, " n"], x: Float64[ndarray, "n d"]
+    latent: int,
+    naming: Naming,
+    curve: Float64[ndarray, " n"],
+    x: Float64[ndarray, "n d"],
+    way: str,
 ) -> LatentReading:
     found = naming.found
     return LatentReading(
@@ -228,6 +190,7 @@ def _reading(
         residual=curve - found.values(x),
         r2=_r2(found, curve),
         owners=(latent,) * len(found.terms),
+        way=way,
     )
 
 

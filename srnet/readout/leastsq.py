@@ -6,12 +6,14 @@ the projection off the columns of the fit.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 from scipy.optimize import least_squares
 
+from srnet.readout.columns import Column
 from srnet.readout.terms import Sum, Term, design
 
 CANCELLATION = 1e4  # a sum whose terms are so many times larger than itself is refused
@@ -61,18 +63,21 @@ def fit_added(
     the mean square that is left.
     """
 
-    def off(values: ndarray) -> ndarray:
-        return values - q @ (q.T @ values)
+    own = Column(term, x)
 
+    def off(values: ndarray) -> ndarray:
+        return values - q @ (values @ q)
+
+    @_remembered
     def parts(vector: ndarray) -> tuple[ndarray, float, ndarray]:
-        column = off(term.moved(vector).values(x))
+        column = off(own.values(vector))
         square = column @ column
         weight = column @ residual / square if square > 0 else 0.0
         return column, weight, residual - weight * column
 
     def slopes(vector: ndarray) -> ndarray:
         column, weight, _ = parts(vector)
-        partials = np.stack([off(s) for s in term.moved(vector).slopes(x)], 1)
+        partials = np.stack([off(s) for s in own.slopes(vector)], 1)
         return -weight * (partials - np.outer(column, column @ partials / (column @ column)))
 
     vector = levenberg_marquardt(lambda v: parts(v)[2], slopes, term.vector, steps)
@@ -84,33 +89,55 @@ def fit_all(
     terms: Sequence[Term], x: Float64[ndarray, "n d"], y: Float64[ndarray, " n"], steps: int = 25
 ) -> Sum | None:
     """The best weights and coefficients of all terms together, from where the terms are."""
-    ends = np.cumsum([term.size for term in terms])[:-1]
+    owners = [Column(term, x) for term in terms]
+    ends = np.cumsum([0, *(term.size for term in terms)])
+    places = [slice(*pair) for pair in pairwise(ends.tolist())]
+    columns = np.ones((len(x), 1 + len(terms)))
 
-    def at(vector: ndarray) -> list[Term]:
-        return [t.moved(v) for t, v in zip(terms, np.split(vector, ends), strict=True)]
-
+    @_remembered
     def parts(vector: ndarray) -> tuple[ndarray, ndarray, ndarray]:
-        columns = design(tuple(at(vector)), x)
+        for i, (owner, place) in enumerate(zip(owners, places, strict=True), start=1):
+            columns[:, i] = owner.values(vector[place])
         sizes = np.linalg.norm(columns, axis=0)
         q, r = np.linalg.qr(columns / sizes)
         if not np.isfinite(r).all():
             raise ValueError("a term isn't finite")
-        projected = q.T @ y
+        projected = y @ q
         weights = np.linalg.lstsq(r, projected, rcond=1e-12)[0] / sizes
         return q, weights, y - q @ projected
 
     def slopes(vector: ndarray) -> ndarray:
         q, weights, _ = parts(vector)
-        weighted = zip(weights[1:], at(vector), strict=True)
-        partials = [weight * slope for weight, term in weighted for slope in term.slopes(x)]
-        jacobian = -np.stack(partials, 1)
+        jacobian = np.empty((len(x), len(vector)))
+        for weight, owner, place in zip(weights[1:], owners, places, strict=True):
+            for i, slope in enumerate(owner.slopes(vector[place]), start=place.start):
+                jacobian[:, i] = -weight * slope
         return jacobian - q @ (q.T @ jacobian)
 
     if not terms:
         return linear_fit([], x, y)
     start = np.concatenate([term.vector for term in terms])
     vector = levenberg_marquardt(lambda v: parts(v)[2], slopes, start, steps)
-    return linear_fit(at(vector), x, y)
+    moved = [term.moved(vector[place]) for term, place in zip(terms, places, strict=True)]
+    return linear_fit(moved, x, y)
+
+
+def _remembered(parts: Callable[[ndarray], tuple]) -> Callable[[ndarray], tuple]:
+    """The function with its last value kept: residual and Jacobian are asked for one after another.
+
+    The vector is copied, for the caller moves it in place.
+    """
+    last: dict[bytes, tuple] = {}
+
+    def remembered(vector: ndarray) -> tuple:
+        key = vector.tobytes()
+        if key not in last:
+            found = parts(vector)
+            last.clear()
+            last[key] = found
+        return last[key]
+
+    return remembered
 
 
 def levenberg_marquardt(

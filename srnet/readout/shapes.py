@@ -4,7 +4,7 @@ What may live here: what a shape is, and the shapes of a library. The shapes tha
 no library is given are in `srnet.readout.generic`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 
@@ -76,32 +76,31 @@ class Shape:
         self, x: Float64[ndarray, "n d"], c: Float64[ndarray, "m p"]
     ) -> Float64[ndarray, "m n"]:
         """s at n points for m rows of coefficients."""
-        return self._value(*self._arguments(x, c))[0].numpy().reshape(-1, len(x))
+        columns = self.columns(x)
+        if self.size:
+            columns += torch.as_tensor(c).T.unsqueeze(-1).unbind()
+        return self.compiled(*columns)[0].numpy().reshape(-1, len(x))
 
-    def slopes(
-        self, x: Float64[ndarray, "n d"], c: Float64[ndarray, " p"]
-    ) -> Float64[ndarray, "p n"]:
-        """The derivative of s by each of its coefficients, for one row of them."""
-        return np.stack([s[0].numpy() for s in self._slopes(*self._arguments(x, c[None]))])
+    def columns(self, x: Float64[ndarray, "n d"]) -> list[torch.Tensor]:
+        """The inputs that it uses, as `compiled` and `compiled_slopes` take them."""
+        # A copy, since torch takes no read-only and no reversed arrays.
+        return [torch.from_numpy(x[:, i].copy()) for i in self.variables]
+
+    @cached_property
+    def compiled(self) -> Callable[..., tuple[torch.Tensor, ...]]:
+        """(s,) of the inputs that it uses and of its coefficients, as tensors that broadcast."""
+        return to_torch([self.expression], [*self.symbols, *self.coefficients])
+
+    @cached_property
+    def compiled_slopes(self) -> Callable[..., tuple[torch.Tensor, ...]]:
+        """The derivative of s by each of its coefficients, of the same."""
+        partials = derivatives(self.expression, self.coefficients)
+        return to_torch(partials, [*self.symbols, *self.coefficients])
 
     def at(self, c: Float64[ndarray, " p"]) -> sympy.Expr:
         """The formula with numbers for its coefficients."""
         numbers = dict(zip(self.coefficients, map(sympy.Float, map(float, c)), strict=True))
         return self.expression.xreplace(numbers)
-
-    @cached_property
-    def _value(self):
-        return to_torch([self.expression], [*self.symbols, *self.coefficients])
-
-    @cached_property
-    def _slopes(self):
-        partials = derivatives(self.expression, self.coefficients)
-        return to_torch(partials, [*self.symbols, *self.coefficients])
-
-    def _arguments(self, x: ndarray, c: ndarray) -> list[torch.Tensor]:
-        # A copy, since torch takes no read-only and no reversed arrays.
-        columns = [torch.from_numpy(x[:, i].copy()) for i in self.variables]
-        return [*columns, *torch.as_tensor(c).T.unsqueeze(-1).unbind()] if self.size else columns
 
 
 ONE = Shape(sympy.Integer(1))  # what cos(c x) and exp(c x) become

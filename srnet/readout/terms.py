@@ -56,21 +56,9 @@ class Term:
         ends = np.cumsum([shape.size for shape in self.shapes])[:-1]
         return Term(self.shapes, tuple(np.split(vector, ends)))
 
-    def factors(self, x: Float64[ndarray, "n d"]) -> list[Float64[ndarray, " n"]]:
-        parts = zip(self.shapes, self.coefficients, strict=True)
-        return [shape.values(x, c[None])[0] for shape, c in parts]
-
     def values(self, x: Float64[ndarray, "n d"]) -> Float64[ndarray, " n"]:
-        return np.prod(self.factors(x), axis=0)
-
-    def slopes(self, x: Float64[ndarray, "n d"]) -> list[Float64[ndarray, " n"]]:
-        """The derivative by each nonlinear coefficient."""
-        factors, slopes = self.factors(x), []
-        for i, (shape, c) in enumerate(zip(self.shapes, self.coefficients, strict=True)):
-            if shape.size:
-                rest = np.prod([f for j, f in enumerate(factors) if j != i], axis=0)
-                slopes.extend(shape.slopes(x, c) * rest)
-        return slopes
+        parts = zip(self.shapes, self.coefficients, strict=True)
+        return np.prod([shape.values(x, c[None])[0] for shape, c in parts], axis=0)
 
     def tidied(self) -> "Term | None":
         """With every shape that left its bounds below replaced by its limit; None: a constant."""

@@ -75,7 +75,7 @@ def critic_args(config: CriticConfig | GeneratorConfig, count: int, variables: i
     stacked = bool(config.ext) and config.ext_type == "stack"
     size = count * (1 + variables * len(config.ext)) if stacked else count
     dense = not disc.get("conv_arch")
-    kept = [name for name in disc if name != "schedule"]
+    kept = [name for name in disc if name not in ("schedule", "batch")]  # the loop's
     if dense:
         kept = [name for name in kept if name not in ("conv_arch", "kernel_size")]
     return {"in_size": size, **{name: disc[name] for name in kept}}

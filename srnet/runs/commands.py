@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -14,6 +15,7 @@ from srnet.runs.config import (
     NonNegative,
     OptionalCount,
     OptionalText,
+    Positive,
     Seed,
     Settings,
     Sources,
@@ -22,6 +24,9 @@ from srnet.runs.config import (
 )
 from srnet.runs.discovery_config import DiscoveryRun
 from srnet.runs.generator_config import GeneratorRun
+
+if TYPE_CHECKING:  # what brings in torch waits until a command needs it
+    from srnet.readout.engines import Engine
 
 SHOWN_TRIALS = 10
 """How many of a study's trials are printed, the best ones."""
@@ -47,8 +52,14 @@ class CompareSettings(Sources):
 
 
 class ReadSettings(Settings):
-    """Where the figure goes."""
+    """What a generator's readout may cost, and where the figure goes."""
 
+    engine: Literal["operon", "pysr"] | None = Field(
+        "operon",
+        description="search engine for latents that no shape expresses, and for a head that "
+        "isn't linear; operon is passed over where it isn't installed",
+    )
+    seconds: Positive = Field(4.0, description="of each such search")
     figures: FilePath = Field(Path("figures"), description="folder of the figure")
 
 
@@ -128,8 +139,10 @@ def fit(words: Sequence[str]) -> int:
     rows, inside = state["validation"].values()
     print(
         f"on {rows} validation rows, and on the {inside} of them inside the range of the training "
-        "rows, by which the member is chosen"
+        "rows, by which the member is chosen: the loss there within twice the least, then unread, "
+        "the share of the latents' variance that no single shape explains, then the critic's score"
     )
+    print(f"symdisc read {path} prints the equation of the chosen one")
     print(f"{state['ended']} after {len(state['times'])} epochs; state: {path}")
     return 2 if state["ended"].startswith("non-finite") else 0
 
@@ -168,17 +181,22 @@ def read(words: Sequence[str]) -> None:
     )
     if len(states) != 1:
         raise InputError(f"symdisc read: got {len(states)} states, expected one")
-    _show_law(Path(states[0]), settings.figures)
+    from srnet.readout.engines import Engine
+
+    engine = None if settings.engine is None else Engine(settings.engine, settings.seconds)
+    if settings.engine == "pysr" and not engine.usable:
+        raise InputError("--engine pysr isn't installed: pip install pysr")
+    _show_law(Path(states[0]), settings.figures, engine)
 
 
-def _show_law(state: Path, folder: Path) -> None:
-    """Print what was found, and draw it."""
+def _show_law(state: Path, folder: Path, engine: "Engine | None" = None) -> None:
+    """Print what was found, and draw it; the engine is for a generator that is read only now."""
     from srnet import plots
     from srnet.runs import figures
     from srnet.runs.discovery import load_law
     from srnet.runs.laws import describe
 
-    law, out = load_law(state), folder / f"{state.stem}.png"
+    law, out = load_law(state, engine), folder / f"{state.stem}.png"
     print(describe(law), flush=True)
     plots.save(figures.law(law), out)
     print(f"\nstate: {state}  figure: {out}")

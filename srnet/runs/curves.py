@@ -134,7 +134,8 @@ class MemberSource:
 
     def block(self, index: int) -> Block:
         """What epochs BLOCK * index to BLOCK * (index + 1) train on."""
-        config, count, iters = self.config, self.config.arch.lat_size, self.config.disc.iters
+        config, iters = self.config, self.config.disc.iters
+        count = config.disc.batch or config.arch.lat_size  # alike with a gradient penalty
         parts = {}
         if config.sd and iters:
             draws = iters if self.members[0].library.iter_sample else 1

@@ -16,9 +16,10 @@ from sdnet.formula import to_text
 from sdnet.library import SDData
 from srnet.csvfiles import read_csv
 from srnet.discover import SymbolicRegressor
-from srnet.inspection import CELL, Fitted
+from srnet.inspection import Fitted
 from srnet.problem_tables import problem_tables
 from srnet.readout import latents
+from srnet.readout.engines import Engine
 from srnet.runs.discovery_config import DiscoveryRun
 from srnet.runs.generator_readout import generator_law
 from srnet.runs.laws import Law, law_of
@@ -96,8 +97,10 @@ def run_discovery(settings: DiscoveryRun, given: Given) -> Path:
     return path
 
 
-def load_law(path: str | Path) -> Law:
+def load_law(path: str | Path, engine: Engine | None = None) -> Law:
     """What a state of `symdisc discover`, or of `symdisc fit`, found.
+
+    The engine is for generators alone, see `generator_law`: their latents are read only now.
 
     Raises:
         InputError: not such a state, or not a whole one.
@@ -107,7 +110,7 @@ def load_law(path: str | Path) -> Law:
     if form.startswith("law"):
         return law_of(state, str(path))
     if form.startswith("generator"):
-        return generator_law(state, str(path))
+        return generator_law(state, str(path), engine)
     raise InputError(f"{path}: holds a critic; expected the state of a discovery, or of generators")
 
 
@@ -173,16 +176,8 @@ def _network(fitted: Fitted | None, masks: ndarray | None) -> dict | None:
     """A network as tensors and plain values, and what `srnet.network.SRNet` is built from."""
     if fitted is None:
         return None
-    arch = {
-        "in_size": masks.shape[1],
-        "lat_size": len(masks),
-        "hid_num": (CELL[0], 0),
-        "hid_size": CELL[1],
-        "hid_type": ("DSN", "MLP"),
-        "hid_kwargs": {"alpha": masks.tolist()},
-    }
     return {
-        "arch": arch,
+        "arch": dict(fitted.arch),
         "weights": dict(fitted.model.state_dict()),
         "center": torch.from_numpy(np.array(fitted.center)),
         "spread": torch.from_numpy(np.array(fitted.spread)),

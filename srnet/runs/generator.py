@@ -20,7 +20,7 @@ from srnet.runs.generators import (
     make_generators,
     recipe_of,
 )
-from srnet.runs.measuring import Validation, add, by_member, chosen, lost, measures
+from srnet.runs.measuring import Validation, add, by_member, chosen, lost, measures, unread
 from srnet.runs.running import (
     Watch,
     continued,
@@ -82,9 +82,10 @@ def train_generator(
         `min_corr_inside`, of those inside the box of the training rows alone; `score` (m, E), the
         critic's mean on the curves at the points trained on, and `share` (m, E), that of |penalty|
         in |penalty| + loss; `validation`, how many `rows` of val there are, and `inside`;
-        `latents`, the measures' latents, thinned; `members`, a row for each at the end, and `best`,
-        the one chosen without the truth; `times`, `points`, `targets`, `library`, `seed`, `ended`
-        as of a critic's run; and the weights. Of everything the averaged weights are measured.
+        `latents`, the measures' latents, thinned; `members`, a row for each at the end, with what
+        is left `unread` (`srnet.runs.measuring`), and `best`, the one chosen without the truth;
+        `times`, `points`, `targets`, `library`, `seed`, `ended` as of a critic's run; and the
+        weights. Of everything the averaged weights are measured.
         A member whose figures are no longer numbers is lost: its weights and, from that epoch on,
         its figures are NaN, and the others go on. Losing the last one ends the run before that
         epoch.
@@ -119,7 +120,9 @@ def train_generator(
             if path is not None and done % checkpoint_every == 0:
                 save_state(path, {**record, **on_cpu(training.state())})
         record |= on_cpu(training.state())
-        record |= chosen(measures(training, validation, record), record)
+        row = measures(training, validation, record)
+        row["unread"] = unread(training.averaged, training.points, record["library"])
+        record |= chosen(row, record)
     if path is not None:
         save_state(path, record)
     if tracker is not None:

@@ -47,6 +47,9 @@ class Opponent(DenseDisc):
     iters: Whole = Field(5, description="critic steps an epoch; 0: a trained critic, kept as it is")
     gp: NonNegative = Field(0.0, description="weight of the gradient penalty")
     schedule: Schedule = Field("cosine", description="the learning rate's; cosine: to 0")
+    batch: OptionalCount = Field(
+        None, description="library curves of a step; None: as many as there are latents"
+    )
 
 
 class GeneratorConfig(Settings):
@@ -91,6 +94,12 @@ class GeneratorConfig(Settings):
                     f"{name} needs a mask to learn: expected {name} 0, or arch.hid_type DSN and "
                     "arch.hid_kwargs.alpha none"
                 )
+        batch = self.disc.batch
+        if self.disc.gp and batch not in (None, self.arch.lat_size):
+            raise ValueError(
+                f"disc.gp pairs library curves with latents: expected disc.batch none or "
+                f"{self.arch.lat_size} (arch.lat_size), or disc.gp 0; got {batch}"
+            )
         if self.projection:
             self._guidable()
         return self

@@ -139,7 +139,8 @@ def network_of(state: Mapping) -> Fitted | None:
     model = SRNet(**kept["arch"], generator=torch.Generator())
     model.load_state_dict(kept["weights"])
     center, spread = kept["center"].numpy(), kept["spread"].numpy()
-    return Fitted(model, center, spread, kept["mean"], kept["scale"], tuple(kept["members"]))
+    scaling = center, spread, kept["mean"], kept["scale"]
+    return Fitted(model, kept["arch"], *scaling, tuple(kept["members"]))
 
 
 def _equation(

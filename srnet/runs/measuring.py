@@ -1,11 +1,12 @@
 """What a run of generators measures, keeps of it, and chooses by.
 
-The truth, where it is known, is measured by here; the choice is made without it. Figures are of all
-validation rows and, named `..._inside`, of those inside the box of the training rows.
+The truth, where it is known, is measured by here; the choice is made without it, by the loss, by
+how well the latents can be read, and by the critic's score. Figures are of all validation rows and,
+named `..._inside`, of those inside the box of the training rows.
 """
 
-import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -13,12 +14,19 @@ from torch import Tensor
 
 from sdnet.errors import InputError
 from srnet.measures import RECORDED_ROWS, Criterion, choose, inside, measure, spacing
+from srnet.network import SRNet
+from srnet.readout.likeness import shares_left
+from srnet.readout.naming import ERROR
+from srnet.runs.generator_readout import read_shapes, seen_inputs
 from srnet.runs.running import on_cpu, table
 from srnet.tables import SRData
 from srnet.training import JointTraining
 
-SHOWN = ("loss", "loss_inside", "score", "min_corr", "min_corr_inside")
+SHOWN = ("loss", "loss_inside", "unread", "score", "min_corr", "min_corr_inside")
 """The measures of each member that are shown in the end."""
+
+READ_ROWS = 200
+"""Training rows that latents are compared with shapes on, at most."""
 
 
 class Validation:
@@ -88,6 +96,29 @@ def _append(columns: dict, row: Mapping[str, Tensor], epoch: int) -> None:
         columns[name] = torch.cat([*before, value.unsqueeze(0)])
 
 
+@torch.no_grad()
+def unread(
+    model: SRNet, points: Float[Tensor, "n d"], library: Mapping | None
+) -> Float[Tensor, " e"]:
+    """For each member the mean over latents of the share of variance that the best shape leaves.
+
+    The shapes are those that the readout tries first: the library's (as a state keeps it) or,
+    without one, generic ones, and x_i and x_i*x_j, of the inputs that a latent sees; see
+    `srnet.readout.likeness.shares_left`. NaN for a member that is lost, and on fewer than 3 points.
+    A second or less for 10 members of 5 latents.
+    """
+    points = points[:: -(-len(points) // READ_ROWS)]
+    curves = model.latents(points).mT.double().cpu()
+    x, masks = points.double().cpu().numpy(), seen_inputs(model)
+    shapes = read_shapes(library, x)
+    found = torch.full((len(curves),), torch.nan, dtype=torch.float64)
+    for member, drawn in enumerate(curves):
+        if drawn.isfinite().all() and len(x) >= 3:
+            seen = None if masks is None else masks[member]
+            found[member] = shares_left(drawn.numpy(), x, shapes, seen).mean()
+    return found
+
+
 def by_member(found: Mapping) -> dict[str, float]:
     """The last row of the measures that are one number a member, for a tracker."""
     return {
@@ -101,7 +132,7 @@ def by_member(found: Mapping) -> dict[str, float]:
 def lost(losses: Float[Tensor, "epochs e"]) -> dict[int, int]:
     """The members whose training became non-finite, each with the epoch, counted from 1.
 
-    >>> lost(torch.tensor([[1.0, 2.0], [0.5, math.nan], [0.3, math.nan]]))
+    >>> lost(torch.tensor([[1.0, 2.0], [0.5, torch.nan], [0.3, torch.nan]]))
     {1: 2}
     """
     bad = losses.isnan().int()
@@ -109,14 +140,21 @@ def lost(losses: Float[Tensor, "epochs e"]) -> dict[int, int]:
 
 
 def chosen(row: Mapping[str, Tensor], record: Mapping) -> dict:
-    """`members` and `best`: loss inside within twice the best one, then the highest score."""
+    """`members` and `best`, of the row of measures at the end.
+
+    The loss inside must be within twice the best one; of these, what is left `unread` within twice
+    the least one or a network's error; of these, the highest score is chosen, or the least unread
+    where there is no critic. The loss comes first, since latents of a network that doesn't fit may
+    well be readable; the score last, since it is the critic's alone and its scale is free.
+    """
     shown = [name for name in SHOWN if name in row]
     columns = {name: row[name].tolist() for name in shown}
-    losses = columns["loss_inside"]
-    least = min((loss for loss in losses if math.isfinite(loss)), default=0.0)
-    criteria = [Criterion("loss_inside", losses, slack=least)]
+    criteria = [Criterion("loss_inside", columns["loss_inside"], share=1.0)]
+    if "unread" in columns:
+        criteria.append(Criterion("unread", columns["unread"], slack=ERROR**2, share=1.0))
     if "score" in columns:
         criteria.append(Criterion("score", columns["score"], highest=True))
+    criteria[-1] = replace(criteria[-1], slack=0.0, share=0.0)  # the last one decides
     best, reasons = choose(criteria)
     for i, epoch in lost(record["history"]["loss"]).items():
         reasons[i] = f"lost: non-finite in epoch {epoch}"

@@ -45,7 +45,7 @@ def plain(tmp_path_factory):
 @pytest.fixture
 def no_network(monkeypatch):
     """The way of the network leads nowhere, at once."""
-    monkeypatch.setattr("srnet.pursuit.Pursuit._by_network", lambda self: iter(()))
+    monkeypatch.setattr("srnet.pursuit.Pursuit._by_network", lambda self, table: iter(()))
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_targets_of_all_scales(scale):
 @pytest.mark.usefixtures("no_network")
 @pytest.mark.parametrize(
     ("noise", "seed", "whole"),
-    [(0.05, 0, True), *((noise, seed, False) for noise in (0.01, 0.05) for seed in range(5))],
+    [(0.05, 0, True), *((noise, seed, False) for noise in (0.01, 0.05) for seed in range(2))],
 )
 def test_noise_keeps_the_right_terms(noise, seed, whole, small):
     """With the whole library, and with one of the law's own terms and another."""
@@ -189,7 +189,7 @@ def test_warm_start_goes_on(small):
     noisy = Y + 0.3 * np.random.default_rng(1).standard_normal(len(Y))
     law = regressor(small, warm_start=True).fit(X, noisy)
     first = law.pursuit_
-    assert first.tried == {"library", "network"}
+    assert first.tried == {"library", "composed", "network"}
     began = time.monotonic()
     law.fit(X, noisy)
     assert time.monotonic() - began < 1  # no way is gone again

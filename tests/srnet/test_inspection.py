@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import sympy
 
-from sdnet.formula import parse
 from srnet.equations import evaluate
-from srnet.inspection import ask, found_masks, read_network, term_masks, train_network
+from srnet.inspection import ask, found_masks, read_network, train_network
 from srnet.interactions import Interactions
+from srnet.parts import Parts
+from srnet.readout import engines
+from srnet.readout.engines import Engine
 from srnet.readout.shapes import Shape
 
 X0, X1 = sympy.symbols("x0 x1", real=True)
@@ -55,7 +57,7 @@ def test_latents_see_what_their_masks_show(separate):
 
 
 def test_the_formula_of_the_latents_is_near_the_network(separate):
-    readings, formula = read_network(separate, X, MASKS, [Shape(X0), Shape(X1**2), Shape(X1)])
+    readings, formula = read_network(separate, X, Y, MASKS, [Shape(X0), Shape(X1**2), Shape(X1)])
     assert {term.kind for term in readings[0].found.terms} == {("x0",)}
     assert np.std(evaluate(formula, X) - separate(X)) < 0.25 * Y.std()
 
@@ -85,18 +87,32 @@ def test_masks_of_what_acts_together(seen, masks):
     np.testing.assert_array_equal(found, masks)
 
 
-@pytest.mark.parametrize(
-    ("formula", "masks"),
-    [
-        ("2*x0*x1 + cos(x1) + 3", [[0, 1], [1, 1]]),
-        ("(x0 + x1)*x0", [[1, 0], [1, 1]]),
-        ("(x0 + 1)**2", [[1, 0], [1, 0]]),
-        ("exp(x0 + x1)", [[1, 1]]),
-    ],
-)
-def test_masks_of_terms(formula, masks):
-    np.testing.assert_array_equal(term_masks(parse(formula, {"x": 2}), 2), masks)
+def test_latents_are_guided_to_the_parts_and_the_head_is_what_they_need():
+    """A square of a sum: the latents draw the sum's terms, and the readout finds the square."""
+    law = (X0**2 + sympy.cos(X1)) ** 2
+    y = evaluate(law, X)
+    table = X[:200], y[:200], (X[200:], y[200:])
+    composed = train_network(*table, [0], 150, parts=Parts((X0**2, sympy.cos(X1)), False))
+    assert not composed.linear
+    for curve, part in zip(composed.latents(X), (X[:, 0] ** 2, np.cos(X[:, 1])), strict=True):
+        assert abs(np.corrcoef(curve, part)[0, 1]) > 0.98
+    shapes = [Shape(X0**2), Shape(sympy.cos(X1)), Shape(X0)]
+    _, found = read_network(composed, X[:200], y[:200], MASKS, shapes)
+    assert sympy.expand(sympy.nsimplify(found, tolerance=1e-7) - law) == 0
+    summed = train_network(*table, [0], 1, parts=Parts((X0**2, sympy.cos(X1)), True))
+    assert summed.linear
 
 
-def test_a_constant_has_no_terms():
-    assert term_masks(sympy.Integer(3), 2).shape == (0, 2)
+def test_what_no_shape_expresses_is_searched_for(separate, monkeypatch):
+    asked = []
+
+    def search(x, y, **options):
+        asked.append(x.shape[1])
+        return [X0]
+
+    monkeypatch.setattr(engines, "search", search)
+    monkeypatch.setattr(engines, "installed", lambda name: True)
+    read_network(separate, X, Y, MASKS, [Shape(sympy.sign(X1))], engine=Engine())
+    assert asked == [1]  # of the square; x0 is a simple shape
+    read_network(separate, X, Y, MASKS, [Shape(sympy.sign(X1))])
+    assert asked == [1]

@@ -93,6 +93,19 @@ def test_choice_narrows_criterion_by_criterion():
     assert choose([score, loss])[0] == 0
 
 
+def test_a_share_is_of_the_best_that_is_left():
+    loss = Criterion("loss", [0.1, 0.2, 0.21], share=1.0)
+    rest = Criterion("rest", [4.0, 2.0, 0.1], share=0.5, slack=1.0)
+    assert choose([loss, rest])[1] == [  # 4 is within 2 + 1 + 1; of 0.1 it would not be
+        "chosen",
+        "no better than member 0",
+        "loss 0.21, another has 0.1",
+    ]
+    score = Criterion("score", [-4.0, -2.0, -2.5], highest=True, share=0.5)
+    assert choose([score])[1][0] == "score -4, another has -2"
+    assert choose([Criterion("loss", [math.inf, math.inf], share=1.0)])[0] == 0
+
+
 def test_what_is_no_number_is_worst():
     nan, inf = math.nan, math.inf
     assert choose([Criterion("loss", [nan, 2.0, inf])])[0] == 1

@@ -59,7 +59,16 @@ def test_cheap_ways_come_first_and_all_are_gone(gone):
 def test_a_library_stands_for_the_generic_ways(gone):
     names, _ = gone
     pursuit(SDData.from_lines(["x0"], "X")).run(60, network=False)
-    assert names == ["library_sums", "_by_network"]
+    assert names == ["library_sums", "composed", "_by_network"]
+
+
+def test_no_outer_function_is_tried_of_what_is_known_to_be_a_sum(gone):
+    names, _ = gone
+    for library in (None, SDData.from_lines(["x0"], "X")):
+        work = pursuit(library)
+        work.linear_head = True
+        work.run(60, network=False)
+    assert "composed" not in names
 
 
 @pytest.mark.parametrize("network", [False, True])
@@ -117,3 +126,46 @@ def test_an_engine_s_columns_are_the_group_s(monkeypatch):
     np.testing.assert_array_equal(seen[0], work.x[:, [0, 2]])
     late = ways.Table(work.x, work.y, time.monotonic() - 1)
     assert list(work._by_search(late, y, 1.0)) == []
+
+
+def test_what_leaves_only_noise_leaves_others_little_time(monkeypatch):
+    """Deadlines as the ways see them: all the time, until the law is there but for noise."""
+    noisy = Y + 0.1 * np.random.default_rng(1).standard_normal(len(Y))
+    deadlines: dict[str, float] = {}
+
+    def way(name, formula):
+        def candidates(table, *_):
+            deadlines.setdefault(name, table.deadline - time.monotonic())
+            yield formula
+
+        return candidates
+
+    monkeypatch.setattr(ways, "composed", way("composed", X0))
+    monkeypatch.setattr(ways, "generic_sums", way("generic", X0 + X1**2))
+    monkeypatch.setattr(ways, "wave_sums", way("waves", X0))
+    monkeypatch.setattr(ways, "threefold_sums", way("threefold", X0))
+    monkeypatch.setattr(Pursuit, "_triples", lambda self: [])
+    monkeypatch.setattr(Pursuit, "_by_network", lambda self, table: way("network", X0)(table))
+    work = Pursuit(X[:75], noisy[:75], (X[75:], noisy[75:]), None, [0], 1, None)
+    work.run(1000, network=True)
+    assert not work.exact
+    assert min(deadlines["composed"], deadlines["generic"]) > 900
+    assert 0 < deadlines["waves"] < 100
+    assert "network" in deadlines  # trained to be looked at, whatever was found
+
+
+def test_structure_that_is_left_is_no_noise():
+    work = pursuit()
+    assert not work._leaves_noise(Equation(X0 + X1, 1.0, 3, "sparse"))
+    assert work._leaves_noise(Equation(X0 + X1**2, 0.0, 5, "sparse"))
+    assert not work._leaves_noise(Equation(sympy.log(X0), 1.0, 2, "sparse"))  # not finite
+
+
+def test_the_best_formula_is_written_short(gone):
+    _, answers = gone
+    y = (X[:, 0] - 2 * X[:, 1]) ** 2
+    answers["generic_sums"] = X0**2 - 4 * X0 * X1 + 4 * X1**2
+    work = Pursuit(X[:75], y[:75], (X[75:], y[75:]), None, [0], 1, None)
+    work.run(60, network=False)
+    assert (X0 - 2 * X1) ** 2 in [e.expression for e in work.equations]
+    assert answers["generic_sums"] not in [e.expression for e in work.equations]

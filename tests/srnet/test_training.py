@@ -257,7 +257,8 @@ def test_a_fixed_critic_judges_all_members_and_stays():
     model = generators()
     training = JointTraining(model, critic, X, Y, recipe)
     before = training.scores(training.curves(model)[1])
-    assert torch.equal(before[1], critic(model.latents(X).mT[1]))
+    # to rounding, which depends on how many curves are scored at once
+    torch.testing.assert_close(before[1], critic(model.latents(X).mT[1]))
     for figures in stretches(training, lambda block: Block(), 30):
         assert figures.rows.keys() == {"loss", "penalty"}
     after = training.scores(training.curves(model)[1])

@@ -10,7 +10,7 @@ from srnet.equations import evaluate
 from srnet.readout.constants import refined, snapped
 
 X = np.random.default_rng(0).standard_normal((300, 4))
-X0 = sympy.Symbol("x0", real=True)
+X0, X1 = sympy.symbols("x0 x1", real=True)
 
 
 def law(text):
@@ -163,3 +163,12 @@ def test_a_constant_target_is_a_number():
 def test_bad_input_is_told(function, expression, x, y, told):
     with pytest.raises(InputError, match=told):
         function(expression, x, y)
+
+
+def test_numbers_of_single_precision_are_known_to_that_precision():
+    """Rounded to float32, x and y leave no more than that of a law's numbers to be seen."""
+    x = np.random.default_rng(0).normal(size=(500, 2)).astype(np.float32)
+    y = ((x[:, 0].astype(float) ** 2 + np.cos(x[:, 1].astype(float)) + 0.5) ** 2).astype(np.float32)
+    start = (1.001 * X0**2 + 0.999 * sympy.cos(1.001 * X1) + 0.5003) ** 2.0
+    found = snapped(start, x.astype(float), y.astype(float))
+    assert sympy.expand(found - (X0**2 + sympy.cos(X1) + sympy.Float(0.5)) ** 2) == 0

@@ -7,9 +7,13 @@ import pytest
 import sympy
 
 from sdnet.errors import InputError
+from sdnet.formula import parse
 from sdnet.library import SDData
 from srnet.equations import evaluate
-from srnet.readout.latents import as_text, read_latents, read_sum
+from srnet.readout import engines
+from srnet.readout.engines import Engine
+from srnet.readout.heads import read_sum
+from srnet.readout.latents import as_text, read_latents
 from srnet.readout.shapes import Shape, library_shapes
 
 X0, X1 = sympy.symbols("x0 x1", real=True)
@@ -31,7 +35,11 @@ LATENTS = np.array([2.7 * A**2, 5 * np.cos(3 * B), 4.5 * A * B])
 
 
 def kinds(reading):
-    return {term.kind for term in reading.found.terms}
+    return kinds_of(reading.found)
+
+
+def kinds_of(found):
+    return {term.kind for term in found.terms}
 
 
 def test_the_latents_of_f07_are_read():
@@ -122,7 +130,7 @@ def test_undecided_is_said():
     assert not reading.decided
     header, row = as_text([reading]).splitlines()
     assert header.split() == [
-        "latent", "formula", "R2", "runner-up", "margin", "decided", "remark"]  # fmt: skip
+        "latent", "formula", "R2", "way", "runner-up", "margin", "decided", "remark"]  # fmt: skip
     assert "1 - x0**2" in row
     assert "cos(x0)" in row
     assert row.split()[-2:] == ["no", "-"]
@@ -154,9 +162,69 @@ def test_bad_input_is_told(curves, x, masks, told):
         read_latents(curves, x, F07, masks)
 
 
-@pytest.mark.parametrize(
-    ("weights", "offset"), [([1.0], 0.0), ([1, 2, np.nan], 0), ([1] * 3, math.inf)]
-)
-def test_a_head_that_does_not_fit_is_told(weights, offset):
-    with pytest.raises(InputError, match="expected a finite number for each of the 3 latents"):
-        read_sum(read_latents(np.ones((3, 300)), X, F07), weights, offset)
+# What no shape expresses
+
+
+SHAPES = [Shape(X0**2), Shape(X1**3), *(Shape(sympy.exp(k * X0)) for k in (0.5, 1.0))]
+
+
+def test_products_are_read_where_they_are_asked_for():
+    curves = [1 - B * np.exp(0.5 * A), A**2]
+    product, square = read_latents(curves, X, SHAPES, products=True)
+    assert sympy.nsimplify(product.expression, tolerance=1e-6) == 1 - X1 * sympy.exp(X0 / 2)
+    assert (product.way, product.decided) == ("shapes", True)
+    assert kinds(square) == {("x0**2",)}
+    assert not read_latents(curves[:1], X, SHAPES)[0].expressed
+
+
+def test_products_are_of_inputs_that_the_mask_shows():
+    shapes = [Shape(X0), Shape(sympy.exp(X0)), Shape(X1**3)]
+    (reading,) = read_latents([B * np.exp(A)], X, shapes, [[0, 1]], products=True)
+    assert {v for term in reading.found.terms for v in term.variables} <= {1}
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The curves that an engine is asked for; it finds tanh(2*x0) + 0.1*x0 of its first input."""
+    curves = []
+
+    def search(x, y, **options):
+        curves.append(y)
+        return [parse(text, {"x": x.shape[1]}) for text in ("x0", "tanh(2.0*x0) + 0.1*x0")]
+
+    monkeypatch.setattr(engines, "search", search)
+    monkeypatch.setattr(engines, "installed", lambda name: True)
+    return curves
+
+
+STEEP = np.tanh(2 * B) + 0.1 * B
+FEW = [Shape(X0**2), Shape(X1**2)]
+
+
+def test_what_no_shape_expresses_is_searched_for(asked):
+    square, steep = read_latents([A**2, 5 - 3 * STEEP], X, FEW, [[1, 1], [0, 1]], engine=Engine())
+    assert (square.way, steep.way) == ("shapes", "search")
+    assert len(asked) == 1  # not for the square
+    np.testing.assert_array_equal(asked[0], 5 - 3 * STEEP)
+    np.testing.assert_allclose(evaluate(steep.expression, X), 5 - 3 * STEEP, atol=1e-9)
+    assert steep.decided
+    assert kinds_of(steep.rival) == {("x1",)}
+    *_, row = as_text([square, steep]).splitlines()
+    assert " search " in row
+
+
+def test_what_a_search_finds_is_shared_out_like_any_term(asked):
+    first, second = read_latents([STEEP, 2 * STEEP + 1], X, FEW, [[0, 1]] * 2, engine=Engine())
+    assert first.owners == second.owners
+
+
+def test_what_a_search_does_not_express_is_said(asked):
+    curve = np.sign(np.sin(9 * B))
+    (reading,) = read_latents([curve], X, FEW, [[0, 1]], engine=Engine())
+    assert not reading.expressed
+    assert "expresses it: " in as_text([reading])
+
+
+def test_without_an_engine_none_is_asked(asked):
+    (reading,) = read_latents([STEEP], X, FEW, [[0, 1]])
+    assert (reading.way, asked) == ("shapes", [])

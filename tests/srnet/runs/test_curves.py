@@ -10,7 +10,8 @@ from sdnet.library import SDData
 from sdnet.training import BLOCK
 from srnet.network import SRNet
 from srnet.runs.config import CriticConfig
-from srnet.runs.curves import CurveSource, random_stream
+from srnet.runs.curves import CurveSource, MemberSource, random_stream
+from srnet.runs.generator_config import GeneratorConfig
 from srnet.runs.values import build
 
 N, LATENTS, ITERS = 30, 3, 4
@@ -221,3 +222,21 @@ def test_points_are_not_touched_and_nothing_else_is_drawn():
     one.evaluation("fresh", 10)
     assert torch.equal(points, POINTS)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+# -- members --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("batch", "count"), [(None, LATENTS), (7, 7)])
+@pytest.mark.parametrize(("iter_sample", "draws"), [(False, 1), (True, ITERS)])
+def test_a_step_sees_as_many_library_curves_as_asked_for(batch, count, iter_sample, draws):
+    library = SDData.from_lines(LINES, "X00", iter_sample=iter_sample)
+
+    def real(restarts, seed):
+        settings = {**SMALL, "restarts": restarts, "disc.batch": batch}
+        config = build(GeneratorConfig, settings, "test")
+        return MemberSource(config, POINTS, N, library, seed).block(0).real
+
+    both = real(2, seed=0)
+    assert both.shape == (BLOCK, draws, 2, count, N)
+    assert torch.equal(real(1, seed=1)[:, :, 0], both[:, :, 1])

@@ -13,10 +13,12 @@ from sdnet.formula import parse, to_torch
 from srnet import SymbolicRegressor
 from srnet.network import SRNet
 from srnet.pursuit import Pursuit
+from srnet.readout import engines
 from srnet.runs import list_runs, load_state
 from srnet.runs.cli import main
 from srnet.runs.discovery import law_state, load_given, run_discovery
 from srnet.runs.discovery_config import DiscoveryRun
+from srnet.runs.generator_readout import generator_law
 from srnet.runs.laws import law_of, network_of
 from srnet.runs.states import save_state
 
@@ -310,13 +312,67 @@ def test_a_generator_with_a_linear_head(capsys):
     assert Path("figures/gen.png").is_file()
 
 
-@pytest.mark.parametrize("other", [{"heads": 1}, {"outputs": 2}])
-def test_another_head_makes_no_equation(capsys, other):
-    save_state("gen.pt", generators(**other))
+def test_a_head_with_two_outputs_makes_no_equation(capsys):
+    save_state("gen.pt", generators(outputs=2))
     out = says(capsys, "read", "gen.pt")
-    assert "no equation is made of these latents" in out
+    assert "no equation is made of these latents: the head has 2 outputs, expected one" in out
     assert "\n0       x0 " in out
     assert "validation R2" not in out
+
+
+def test_a_head_that_is_not_linear_is_found_over_the_latents(capsys):
+    """What the network makes of its latents doesn't matter: f is of the data."""
+    state = generators(heads=1)
+    a, b = state["points"].T
+    save_state("gen.pt", state | {"targets": (2 * a**2 * b - b)[:, None]})
+    out = says(capsys, "read", "gen.pt")
+    assert out.startswith("y = 2*x0**2*x1 - x1\nvalidation R2 1, loss ")
+    assert "\n0       x0 " in out
+    assert "network  2*x0**2*x1 - x1" in out
+    assert "is not expressed" not in out
+
+
+def test_what_the_latents_do_not_express_is_said():
+    """y is of both inputs, the latents are both x0."""
+    state = generators(heads=1)
+    weights = state["generator"]["latents.weights.0"]
+    state["generator"]["latents.weights.0"] = weights * 0 + torch.tensor([[1.0, 2.0], [0.0, 0.0]])
+    law = generator_law(state, engine=None, seconds=0.1)
+    left = np.sqrt(law.chosen.loss) / law.held[1].std()
+    assert left > 0.1
+    assert law.remarks[1] == f"y is not expressed: the equation leaves {left:.2g} of its deviation"
+
+
+@pytest.mark.parametrize(("words", "calls"), [([], 1), (["--engine=none"], 0)])
+def test_an_engine_is_asked_for_what_no_shape_expresses(capsys, monkeypatch, words, calls):
+    """The library has no |x0 - x1/2 + 0.3|, which the latent is."""
+    asked = []
+
+    def search(x, y, **options):
+        asked.append(options["seconds"])
+        return [parse("abs(x0 - 0.5*x1 + 0.3)", {"x": 2})]
+
+    monkeypatch.setattr(engines, "search", search)
+    monkeypatch.setattr(engines, "installed", lambda name: True)
+    state = generators()
+    points = torch.randn(24, 2, generator=torch.Generator().manual_seed(1))
+    args = state["generator_args"] | {"hid_num": [1, 0], "hid_size": 2, "lat_size": 1}
+    model = SRNet(**args, generator=torch.Generator()).requires_grad_(False)
+    inner, outer = model.latents.weights
+    inner.copy_(torch.tensor([[1.0, -1.0], [-0.5, 0.5]]))  # z = |x0 - 0.5 x1 + 0.3|
+    model.latents.biases[0].copy_(torch.tensor([0.3, -0.3]))
+    outer.fill_(1.0)
+    model.latents.biases[1].zero_()
+    model.head.weights[0].fill_(2.0)
+    model.head.biases[0].zero_()
+    weights = {name: torch.stack([value, value]) for name, value in model.state_dict().items()}
+    changed = {"generator_args": args, "generator": weights, "points": points}
+    save_state("gen.pt", state | changed | {"targets": model(points)})
+    out = says(capsys, "read", "gen.pt", "--seconds=3", *words)
+    assert asked == [3.0] * calls
+    assert out.startswith("y = 2*abs(x0 - 0.5*x1 + 0.3)\n") is bool(calls)
+    assert (" search " in out) is bool(calls)
+    assert ("no shape expresses it: " in out) is not bool(calls)
 
 
 def test_a_generator_state_that_is_not_whole(capsys):

@@ -408,6 +408,7 @@ BAD = [
     ({"arch.hid_type": "MLP", "a2": 1}, {}, "a2 needs a mask to learn"),
     ({"arch.hid_kwargs.alpha": [[1, 0]]}, {}, "expected a row for each of 2 units"),
     ({"disc.conv_arch": [4]}, {}, "disc.conv_arch: unknown key"),
+    ({"disc.batch": 5, "disc.gp": 1}, {}, "expected disc.batch none or 2"),
     ({"average": 1}, {}, "average: got 1, expected a number in [0, 1)"),
     ({"restarts": 0}, {}, "restarts: got 0, expected a whole number >= 1"),
     ({"epoch": 3}, {}, "epoch: unknown key; did you mean 'epochs'?"),

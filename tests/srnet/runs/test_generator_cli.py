@@ -47,14 +47,15 @@ def refuses(capsys, *argv):
 
 def test_fit(capsys):
     out = says(capsys, "fit", *HERE, "--lat_var=G50", "--name=mine")
-    header, *rows, counts, last = out.splitlines()
-    measured = ["loss", "loss_inside", "score", "min_corr", "min_corr_inside"]
+    header, *rows, counts, hint, last = out.splitlines()
+    measured = ["loss", "loss_inside", "unread", "score", "min_corr", "min_corr_inside"]
     assert header.split() == ["member", "seed", *measured, "choice"]
     state = load_state("models/mine.pt")
     inside = state["validation"]["inside"]
     assert counts.startswith(f"on 10 validation rows, and on the {inside} of them inside")
     assert [row.split()[:2] for row in rows] == [["0", "0"], ["1", "1"]]
     assert rows[state["best"]].endswith("chosen")
+    assert hint == "symdisc read models/mine.pt prints the equation of the chosen one"
     assert last == "finished after 6 epochs; state: models/mine.pt"
     assert load_generator("models/mine.pt")(torch.zeros(5, 2)).shape == (5, 1)
 

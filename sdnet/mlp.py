@@ -5,6 +5,7 @@ network; (E,) is an ensemble of E; (E, k) an ensemble of E cells of k networks e
 network, its initialisation and its input derivative live here.
 """
 
+import copy
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
@@ -114,6 +115,23 @@ class MLP(nn.Module):
                 x = affine(x, weight, bias).relu()
                 tangent = tangent * (x > 0).to(x.dtype).unsqueeze(-3)
         return tangent.movedim(-3, -1)
+
+
+def stacked(networks: Sequence[MLP]) -> MLP:
+    """Networks of one shape, stack (...), as one network of stack (E, ...): a copy of their weights.
+
+    >>> alone = [MLP(3, 1, hid_num=1, hid_size=8) for _ in range(5)]
+    >>> x, many = torch.rand(10, 3), stacked(alone)
+    >>> many.stack, torch.allclose(many(x)[4], alone[4](x), atol=1e-6)
+    ((5,), True)
+    """
+    many = copy.deepcopy(networks[0])
+    many.stack = (len(networks), *many.stack)
+    for name in ("weights", "biases"):
+        layers = zip(*(getattr(network, name) for network in networks), strict=True)
+        joined = [nn.Parameter(torch.stack([p.detach() for p in layer])) for layer in layers]
+        setattr(many, name, nn.ParameterList(joined))
+    return many
 
 
 def check_whole(name: str, value: object, least: int) -> None:

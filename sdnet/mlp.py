@@ -118,7 +118,7 @@ class MLP(nn.Module):
 
 
 def stacked(networks: Sequence[MLP]) -> MLP:
-    """Networks of one shape, stack (...), as one network of stack (E, ...): a copy of their weights.
+    """Networks of one shape and stack (...), copied into one network of stack (E, ...).
 
     >>> alone = [MLP(3, 1, hid_num=1, hid_size=8) for _ in range(5)]
     >>> x, many = torch.rand(10, 3), stacked(alone)

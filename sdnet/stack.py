@@ -8,6 +8,7 @@ the bit (see `sdnet.gradients`), on a GPU to rounding.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -98,6 +99,10 @@ class CriticStack:
         for number, critic in enumerate(critics):
             critic.live_in(whole.member(number))
         self.active = [sum(number > step for number in iters) for step in range(iters[0])]
+        ends = sorted(set(iters))  # the spans of steps that as many take part in
+        self.spans = [
+            (self.active[begin], slice(begin, end)) for begin, end in pairwise([0, *ends])
+        ]
         self.gradients = {k: whole.first(k) for k in set(self.active)} | {len(critics): whole}
 
     def step(
@@ -112,9 +117,12 @@ class CriticStack:
             margins (active, b + b) and norms (active, b) before it, as of `sdnet.critic.Critic`.
         """
         active = self.active[number]
-        if epsilon is not None:
-            epsilon = epsilon[:active].unsqueeze(-1) if self.embedded else epsilon[:active]
-        figures = self.gradients[active](real[:active], fake[:active], epsilon)
+        if epsilon is not None and self.embedded:
+            epsilon = epsilon.unsqueeze(-1)
+        if active < len(self.critics):
+            real, fake = real[:active], fake[:active]
+            epsilon = None if epsilon is None else epsilon[:active]
+        figures = self.gradients[active](real, fake, epsilon)
         for critic in self.critics[:active]:
             critic.optimizer.step()
         return figures
@@ -122,7 +130,7 @@ class CriticStack:
     def stretch(
         self, curves: Curves, first: int, rates: Sequence[Sequence[float]], stop: Callable[[], bool]
     ) -> tuple[Tensor, Tensor, list[float]]:
-        """Epochs of a block from place `first` on, until `stop` says so, or there are no more rates.
+        """Epochs of a block from place `first` on, one for each rate, or until `stop` says so.
 
         Args:
             curves: of all members, see `together`. rates: of each member, one an epoch.
@@ -134,18 +142,22 @@ class CriticStack:
         size, steps, count = len(self.critics), len(self.active), curves.fake.shape[2]
         margins = curves.fake.new_zeros(size, BLOCK, steps, 2 * count)
         norms = curves.fake.new_ones(size, BLOCK, steps, count)  # 1: no penalty
-        draws, times = curves.real.shape[1], []
+        times = []
         for place, row in enumerate(zip(*rates, strict=True), start=first):
             began = time.perf_counter()
             for critic, rate in zip(self.critics, row, strict=True):
                 critic.optimizer.lr = rate
-            fake = curves.fake[place]
-            for step, active in enumerate(self.active):
-                real, epsilon = curves.real[place, step % draws], curves.epsilon[place, step]
-                found, lengths = self.step(step, real, fake, epsilon)
-                margins[:active, place, step] = found
-                if lengths is not None:
-                    norms[:active, place, step] = lengths
+            real, fake, epsilon = curves.real[place], curves.fake[place], curves.epsilon[place]
+            reals = real.unbind() if len(real) > 1 else [real[0]] * steps
+            taken = [
+                self.step(step, real, fake, epsilon)
+                for step, (real, epsilon) in enumerate(zip(reals, epsilon, strict=True))
+            ]
+            for active, span in self.spans:
+                found, lengths = zip(*taken[span], strict=True)
+                margins[:active, place, span] = torch.stack(found, 1)
+                if lengths[0] is not None:
+                    norms[:active, place, span] = torch.stack(lengths, 1)
             times.append(time.perf_counter() - began)
             if stop():
                 break
@@ -218,13 +230,14 @@ def train_together(
     stack, number, blocks = None, None, {}
     while team := [member for member in team if member.present and member.epochs > start]:
         if start // BLOCK != number:
-            number, stack = start // BLOCK, None
+            number = start // BLOCK
             blocks, failed = _drawn(team, number)
             if failed:
                 yield _without_failed(failed)
                 continue
         if stack is None or stack.members != team:
-            stack = _Team(team, [blocks[member] for member in team])
+            stack = _Team(team)
+        stack.train_on([blocks[member] for member in team])
         end = min(stretch_end(start, [pause]), *(member.epochs for member in team))
         stretch, done = stack.stretch(range(start, end), stop)
         if any(part.error for part in stretch):
@@ -253,12 +266,19 @@ def _drawn(team: Sequence[Member], number: int) -> tuple[dict[Member, Curves], l
 class _Team:
     """Members that train on a block together, or one that does so alone."""
 
-    def __init__(self, members: list[Member], blocks: list[Curves]):
-        self.members, self.blocks = members, blocks
-        if len(members) > 1:
+    def __init__(self, members: list[Member]):
+        self.members, self.blocks, self.stack = members, [], None
+
+    def train_on(self, blocks: list[Curves]) -> None:
+        """From now on, stretches are of these blocks."""
+        if blocks == self.blocks:
+            return
+        self.blocks = blocks
+        if len(blocks) > 1:
             self.curves = together(blocks)
-            critics = [member.critic for member in members]
-            self.stack = CriticStack(critics, self.curves.fake.shape[2])
+            if self.stack is None:
+                critics = [member.critic for member in self.members]
+                self.stack = CriticStack(critics, self.curves.fake.shape[2])
 
     def stretch(self, epochs: range, stop: Callable[[], bool]) -> tuple[list[Stretch], int]:
         """What each did in these epochs, and how many of them `stop` let be."""

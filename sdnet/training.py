@@ -23,7 +23,7 @@ BLOCK = 16
 """Epochs whose curves are drawn together, so that the cost of drawing is shared."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Curves:
     """What a critic trains on in one block of epochs.
 

@@ -20,8 +20,8 @@ All buffers and views are made once for a shape of curves: the products of a sma
 so little time that allocating and slicing would double it.
 
 A member of a stack gets the bits that it would get alone: `sdnet.products` sees to it that products
-are rounded alike, and slopes are taken of whole vectors, as kernels round what is left over
-otherwise; the other sums and kernels here do so by themselves.
+are rounded alike, and the margins whose slopes are taken stand apart in memory, as kernels round
+the end of a run of numbers otherwise; the other sums and kernels here do so by themselves.
 """
 
 import copy
@@ -35,9 +35,6 @@ from torch import Tensor
 from sdnet.mlp import MLP
 from sdnet.objective import BCE, Objective
 from sdnet.products import product
-
-WHOLE = 64
-"""Numbers that fill whole vectors of any CPU, two at a time as torch's kernels go."""
 
 # (grad, h, 0, grad_input=out): out = grad * (h > 0) in one pass; out may be grad or h itself
 _mask = torch.ops.aten.threshold_backward.grad_input
@@ -166,8 +163,7 @@ class DenseGradients:
         self.seeds = last.delta_scored.squeeze(-1)
         self.signs = curves.new_tensor([1.0] * count + [-1.0] * other)
         self.shares = curves.new_tensor([1 / count] * count + [-1 / other] * other)
-        self.whole = curves.new_zeros(*stack, -(-scored // WHOLE) * WHOLE)
-        self.part = self.whole.narrow(-1, 0, scored)
+        self.margins = curves.new_empty(*stack, scored + 1).narrow(-1, 0, scored)
         weights = torch.as_tensor(gp, dtype=curves.dtype, device=curves.device)
         self.penalty_share = weights.unsqueeze(-1) * (2 / count)
 
@@ -185,7 +181,7 @@ class DenseGradients:
         few.layers = [layer.first(count) for layer in self.layers]
         few.pairs = list(pairwise(few.layers))
         few.owners = []
-        for name in ("real", "fake", "mixed", "mixed_curves", "scores", "seeds", "whole", "part"):
+        for name in ("real", "fake", "mixed", "mixed_curves", "scores", "seeds", "margins"):
             setattr(few, name, getattr(self, name)[:count])
         if self.penalty_share.dim() > 1:
             few.penalty_share = self.penalty_share[:count]
@@ -214,12 +210,8 @@ class DenseGradients:
             if layer.relu:
                 layer.z.relu_()
         margins = self.scores * self.signs
-        self.part.copy_(margins)
-        torch.mul(
-            self.objective.slope(self.whole).narrow(-1, 0, len(self.signs)),
-            self.shares,
-            out=self.seeds,
-        )
+        slopes = self.objective.slope_(self.margins.copy_(margins))
+        torch.mul(slopes, self.shares, out=self.seeds)
         for before, layer in reversed(self.pairs):
             layer.backward()
             if before.relu:

@@ -17,6 +17,9 @@ from torch import Tensor, nn
 
 from sdnet.errors import InputError, nearest
 
+AT_ONCE = 8
+"""Members of a stack that are computed together where no gradient is asked for."""
+
 T = TypeVar("T", int, str)
 
 Random = torch.Generator | Sequence[torch.Generator] | None
@@ -89,7 +92,15 @@ class MLP(nn.Module):
         if len(self.stack) > 1 and x.shape[:-2] == self.stack:  # one axis makes faster products
             layers = ((w.flatten(0, -3), b.flatten(0, -2)) for w, b in self.layers())
             return _apply(layers, x.flatten(0, -3)).unflatten(0, self.stack)
+        if x.dim() == 2 and len(self.stack) == 1 and not torch.is_grad_enabled():
+            return torch.cat([_apply_shared(part, x) for part in self._parts()])
         return _apply(self.layers(), x)
+
+    def _parts(self) -> Iterator[list[tuple[Tensor, Tensor]]]:
+        """The layers of a few members at a time: what so few compute stays in the cache."""
+        for first in range(0, self.stack[0], AT_ONCE):
+            few = slice(first, first + AT_ONCE)
+            yield [(weight[few], bias[few]) for weight, bias in self.layers()]
 
     def jacobian(self, x: Float[Tensor, "*rows d"]) -> Float[Tensor, "*jac"]:
         """The exact derivative of each output by each input, (*stack, n, out, in).
@@ -167,6 +178,13 @@ def _apply(layers: Iterable[tuple[Tensor, Tensor]], x: Tensor) -> Tensor:
         x = affine(x.relu_() if hidden else x, weight, bias)  # relu of our own tensor: in place
         hidden = True
     return x
+
+
+def _apply_shared(layers: list[tuple[Tensor, Tensor]], x: Tensor) -> Tensor:
+    """The same, of one x for a whole stack (E,); `x @ weight` would copy it into another order."""
+    (weight, bias), *rest = layers
+    first = torch.bmm(x.expand(len(weight), -1, -1), weight).add_(bias.unsqueeze(-2))
+    return _apply(rest, first.relu_()) if rest else first
 
 
 def pair(name: str, value: T | Sequence[T]) -> tuple[T, T]:

@@ -82,7 +82,7 @@ class CriticStack:
     (torch.Size([1, 10]), None)
     """
 
-    def __init__(self, critics: Sequence[SDNet], count: int):
+    def __init__(self, critics: Sequence[Critic], count: int):
         forms = {form(critic) for critic in critics}
         iters = [critic.iters for critic in critics]
         if len(forms) != 1 or None in forms or iters != sorted(iters, reverse=True):

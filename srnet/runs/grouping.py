@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -68,31 +69,14 @@ def parts(items: Sequence[T], size: int) -> list[list[T]]:
     return [list(items[a:b]) for a, b in pairwise(ends)]
 
 
-def best_size(rate: Callable[[int], float], most: int) -> int:
-    """Which of 1, 2, 4, ... is the size to take: the rate is at its best, but for 5 %.
+def best_size(rates: Mapping[int, float]) -> int:
+    """The least size whose rate is the best, or nearly so.
 
-    Sizes are tried from the smallest, until there is no memory for one or its rate falls by a
-    quarter.
-
-    Args:
-        rate: of a size, the higher the better.
-        most: the largest size that is of use; the size tried last may be the next above it.
-
-    >>> best_size(lambda size: min(size, 6) - 0.01 * size, most=100)
-    8
+    >>> best_size({1: 10, 2: 15, 4: 20, 8: 20.5, 16: 14})
+    4
     """
-    rates: dict[int, float] = {}
-    size = 1
-    while size < 2 * most:
-        try:
-            rates[size] = rate(size)
-        except torch.OutOfMemoryError:
-            break
-        if rates[size] < 0.75 * max(rates.values()):
-            break
-        size *= 2
-    best = max(rates.values(), default=0.0)
-    return next((size for size, found in rates.items() if found * WORTH >= best), 1)
+    best = max(rates.values())
+    return min(size for size, rate in rates.items() if rate * WORTH >= best)
 
 
 def quickest_size(run: Run, runs: int) -> int:
@@ -109,31 +93,58 @@ def _fixed(value: object) -> object:
 
 @cache
 def _quickest_size(arguments: tuple, count: int, device: str, most: int) -> int:
-    return best_size(lambda size: member_steps(dict(arguments), count, size, device), most)
+    sizes = [2**power for power in range(MOST[torch.device(device).type].bit_length())]
+    trials = _trials(dict(arguments), count, device, [size for size in sizes if size < 2 * most])
+    return best_size(member_steps(trials))
 
 
-def member_steps(
-    arguments: Mapping, count: int, size: int, device: str = "cpu", seconds: float = 0.02
-) -> float:
-    """Steps of all members in a second, of a stack of `size` critics: the best of a few timings.
+def _trials(
+    arguments: Mapping, count: int, device: str, sizes: Sequence[int]
+) -> dict[int, Callable[[], object]]:
+    """A step of a stack of each size, as far as there is memory for them."""
+    trials: dict[int, Callable[[], object]] = {}
+    with suppress(torch.OutOfMemoryError):
+        for size in sizes:
+            trials[size] = _trial(arguments, count, device, size)
+    return trials
 
-    Args:
-        arguments: what each critic is built from. count: curves a side. seconds: of a timing.
-    """
+
+def _trial(arguments: Mapping, count: int, device: str, size: int) -> Callable[[], object]:
     generator = torch.Generator().manual_seed(0)
     critics = [make_critic(arguments, generator).to(device) for _ in range(size)]
     stack, first = CriticStack(critics, count), critics[0]
     channels = [] if first.emb_size is None else [first.emb_size]
-    sides = torch.randn(2, size, count, first.in_size, *channels, generator=generator)
+    sides = torch.randn(2, size, count, first.in_size, *channels, generator=generator).to(device)
     epsilon = torch.rand(size, count, 1, generator=generator).to(device)
-    real, fake = sides.to(device)
-    best = 0.0
-    for _ in range(4):
-        steps, began, taken = 0, time.perf_counter(), 0.0
-        while taken < seconds:
-            stack.step(0, real, fake, epsilon)
-            if real.is_cuda:
-                torch.cuda.synchronize()
-            steps, taken = steps + 1, time.perf_counter() - began
-        best = max(best, size * steps / taken)
+
+    def step() -> None:
+        stack.step(0, *sides, epsilon)
+        if sides.is_cuda:
+            torch.cuda.synchronize()
+
+    return step
+
+
+def member_steps(
+    trials: Mapping[int, Callable[[], object]], rounds: int = 5, seconds: float = 0.01
+) -> dict[int, float]:
+    """How many members' steps a second stacks of each size take, at their best.
+
+    The sizes are timed in turn, as other work on the machine comes and goes, and slows all down.
+
+    Args:
+        trials: what takes a step of a stack of each size. seconds: of a timing, about.
+
+    >>> rates = member_steps({1: lambda: time.sleep(0.002), 8: lambda: time.sleep(0.004)})
+    >>> 3 < rates[8] / rates[1] < 5
+    True
+    """
+    best = dict.fromkeys(trials, 0.0)
+    for _ in range(rounds):
+        for size, step in trials.items():
+            steps, began, taken = 0, time.perf_counter(), 0.0
+            while taken < seconds:
+                step()
+                steps, taken = steps + 1, time.perf_counter() - began
+            best[size] = max(best[size], size * steps / taken)
     return best

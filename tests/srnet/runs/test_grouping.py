@@ -1,7 +1,5 @@
 """Which runs share a stack, and how large a stack is."""
 
-import itertools
-
 import pytest
 import torch
 
@@ -67,43 +65,60 @@ def test_a_run_by_itself_is_not_measured(monkeypatch):
 
 
 def test_the_best_size_of_known_rates():
-    rates = {1: 10, 2: 15, 4: 20, 8: 20.5, 16: 14, 32: 100}
-    tried = []
-
-    def rate(size):
-        tried.append(size)
-        return rates[size]
-
-    assert grouping.best_size(rate, 100) == 4  # 8 are not worth it
-    assert tried == [1, 2, 4, 8, 16]  # where it falls by more than a quarter
-    assert grouping.best_size(rates.get, 3) == 4  # perhaps all three are best together
-    assert grouping.best_size(rates.get, 1) == 1
+    rates = {1: 10, 2: 15, 4: 20, 8: 20.5, 16: 14}
+    assert grouping.best_size(rates) == 4  # 8 are not worth it
+    assert grouping.best_size({**rates, 16: 30}) == 16
+    assert grouping.best_size({1: 3}) == 1
 
 
-def test_sizes_end_where_the_memory_does():
-    def rate(size):
+def test_sizes_end_where_the_memory_does(monkeypatch):
+    def trial(arguments, count, device, size):
         if size > 4:
             raise torch.OutOfMemoryError
-        return size
+        return lambda: None
 
-    assert grouping.best_size(rate, 100) == 4
+    monkeypatch.setattr(grouping, "_trial", trial)
+    assert list(grouping._trials({}, 3, "cpu", [1, 2, 4, 8, 16])) == [1, 2, 4]
 
 
 def test_a_size_is_measured_once_for_a_shape(monkeypatch):
-    rates = itertools.count(1)
-    monkeypatch.setattr(grouping, "member_steps", lambda *_: next(rates))
+    measured = []
+
+    def member_steps(trials):
+        measured.append(list(trials))
+        return {size: size for size in trials}
+
+    monkeypatch.setattr(grouping, "member_steps", member_steps)
     grouping._quickest_size.cache_clear()
     try:
         sizes = [grouping.quickest_size(run(disc__hid_size=6), 5) for _ in range(3)]
-        assert sizes == [5, 5, 5]  # of 1, 2, 4, 8 the last is best, but there are 5
-        assert next(rates) == 5
-        grouping.quickest_size(run(disc__hid_size=7), 5)
-        assert next(rates) == 10
+        assert sizes == [5, 5, 5]  # 8 would be best, but there are 5
+        assert measured == [[1, 2, 4, 8]]
+        grouping.quickest_size(run(disc__hid_size=7), 1000)
+        assert measured[1:] == [[1, 2, 4, 8, 16, 32]]
     finally:
         grouping._quickest_size.cache_clear()
 
 
-def test_a_rate_is_measured_on_the_shapes_of_the_run():
+def test_rates_are_the_best_of_steps_timed_in_turn(monkeypatch):
+    """Steps of 1 and 3 seconds; in the second round everything takes twice as long."""
+    now, order = [0.0], []
+
+    def step(size, seconds):
+        order.append(size)
+        now[0] += seconds * (1 if len(order) <= 4 else 2)
+
+    clock = type("Clock", (), {"perf_counter": lambda: now[0]})
+    monkeypatch.setattr(grouping, "time", clock)
+    trials = {1: lambda: step(1, 1.0), 6: lambda: step(6, 3.0)}
+    assert grouping.member_steps(trials, rounds=2, seconds=3.0) == {1: 1.0, 6: 2.0}
+    assert order == [1, 1, 1, 6, 1, 1, 6]
+
+
+def test_trials_are_of_the_shapes_of_the_run():
     for changes in ({}, {"ext": "grad", "ext_type": "embed", "disc__gp": 0}):
         arguments = run(**changes).record["critic_args"]
-        assert grouping.member_steps(arguments, 5, 3, seconds=1e-4) > 0
+        trials = grouping._trials(arguments, 5, "cpu", [1, 3])
+        rates = grouping.member_steps(trials, rounds=1, seconds=1e-4)
+        assert list(rates) == [1, 3]
+        assert min(rates.values()) > 0

@@ -31,7 +31,7 @@ import torch
 from critic import ROOT, operations, peak
 
 from sdnet.library import SDData
-from sdnet.stack import Member, train_together
+from sdnet.together import Member, train_together
 from sdnet.training import BLOCK
 from srnet.runs.critic import begin
 from srnet.runs.grouping import stacks

@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 from sdnet.errors import InputError
 from sdnet.library import SDData
 from sdnet.mlp import check_whole
-from sdnet.stack import Member, Stretch, train_together
+from sdnet.together import Member, Stretch, train_together
 from srnet.runs.critic import ADVICE, Run, begin, check_library
 from srnet.runs.grouping import stacks
 from srnet.runs.running import ended_by, log, one_thread

@@ -138,6 +138,7 @@ class _Following:
                 if reason is not None:
                     part.member.present = False
                     self._end(run, reason)
+            clock.asked = time.monotonic()  # evaluations and files are nobody's time
 
     def _reason(self, run: Run, part: Stretch, clock: "_Clock") -> str | None:
         """What ends a run after a stretch, if anything does."""

@@ -95,17 +95,17 @@ class Pair:
             float((a - b).abs().max() / b.abs().max()) for a, b in zip(ours, plain, strict=True)
         )
 
-    def operations(self) -> float:
-        """Floating point operations in the products of an epoch, as `sdnet.gradients` does them."""
-        points = self.source.points.shape[0]
-        scored, mixed = 2 * self.lat_size, self.lat_size * bool(self.critic.gp)
-        total = 0
-        shapes = [weight.shape for weight, _ in layers(self.critic)]
-        embedding = len(self.critic.embedding.weights) if self.critic.embedding else 0
-        for i, (fan_in, fan_out) in enumerate(shapes):
-            passes = scored * (2 + (i > 0)) + mixed * (3 + (i + 1 < len(shapes)))
-            total += 2 * fan_in * fan_out * passes * (points if i < embedding else 1)
-        return total * self.critic.iters
+
+def operations(critic: Critic, count: int) -> float:
+    """Floating point operations in the products of an epoch, as `sdnet.gradients` does them."""
+    scored, mixed = 2 * count, count * bool(critic.gp)
+    total = 0
+    shapes = [weight.shape for weight, _ in layers(critic)]
+    embedding = len(critic.embedding.weights) if critic.embedding else 0
+    for i, (fan_in, fan_out) in enumerate(shapes):
+        passes = scored * (2 + (i > 0)) + mixed * (3 + (i + 1 < len(shapes)))
+        total += 2 * fan_in * fan_out * passes * (critic.in_size if i < embedding else 1)
+    return total * critic.iters
 
 
 def flat(tensors: list) -> torch.Tensor:
@@ -161,7 +161,7 @@ def main() -> None:
         times = [(pair.time_plain(epochs), pair.time_ours(epochs)) for _ in range(options.rounds)]
         ratio = statistics.median(plain / ours for plain, ours in times)
         plain, ours = (statistics.median(side) / epochs * 1e3 for side in zip(*times, strict=True))
-        share = pair.operations() / (ours / 1e3) / peak()
+        share = operations(pair.critic, pair.lat_size) / (ours / 1e3) / peak()
         print(f"{name:12} {ratio:6.2f} {least:6.1f} {plain:9.3f}", end="")
         print(f" {ours:8.3f} {share:8.0%} {differ:8.1e}", flush=True)
         rows[name] = {

@@ -40,9 +40,13 @@ class Adam:
         for moments in (self.first, self.second):
             moments[:] = [m.to(p) for m, p in zip(moments, self.parameters, strict=True)]
 
-    @torch.no_grad()
     def step(self) -> None:
         """One update from every parameter's `.grad`."""
+        with torch.no_grad():
+            self.update()
+
+    def update(self) -> None:
+        """The same, where gradients are not being recorded already."""
         self.steps += 1
         torch._fused_adam_(
             self.parameters,

@@ -199,9 +199,8 @@ class SDNet(Critic):
         settings = (real.shape, fake.shape, self.objective, self.gp)
         if self._dense is None or self._settings != settings:
             self.check_sides(real, fake)
-            networks = [net for net in (self.embedding, self.critic) if net is not None]
             self._dense = DenseGradients(
-                networks, real.shape, fake.shape, objective=self.objective, gp=self.gp
+                self.networks, real.shape, fake.shape, objective=self.objective, gp=self.gp
             )
             self._settings = settings
         if self.gp and epsilon is not None:
@@ -211,6 +210,22 @@ class SDNet(Critic):
         if epsilon is not None and self.embedding is not None:
             epsilon = epsilon.unsqueeze(-1)
         return self._dense(real, fake, epsilon)
+
+    @property
+    def networks(self) -> list[MLP]:
+        """Embedding, if there is one, and critic: in the order in which curves go through them."""
+        return [net for net in (self.embedding, self.critic) if net is not None]
+
+    def live_in(self, layers: Sequence[tuple[Tensor, Tensor, Tensor, Tensor]]) -> None:
+        """Keep the parameters in tensors of a stack: the weights become what these hold.
+
+        Args:
+            layers: weight, bias and their gradients, of each layer from the input on.
+        """
+        self._dense = None  # as below
+        own = (layer for network in self.networks for layer in network.layers())
+        for (weight, bias), tensors in zip(own, layers, strict=True):
+            weight.data, bias.data, weight.grad, bias.grad = tensors
 
     def _apply(self, fn, recurse=True):
         self._dense = None  # its views are of the weights where they were

@@ -18,10 +18,15 @@ embedding network is more layers of the same chain, with a point a row instead o
 
 All buffers and views are made once for a shape of curves: the products of a small critic take
 so little time that allocating and slicing would double it.
+
+A member of a stack gets the bits that it would get alone: `sdnet.products` sees to it that products
+are rounded alike, and the margins whose slopes are taken stand apart in memory, as kernels round
+the end of a run of numbers otherwise; the other sums and kernels here do so by themselves.
 """
 
+import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
 
 import torch
@@ -29,6 +34,7 @@ from torch import Tensor
 
 from sdnet.mlp import MLP
 from sdnet.objective import BCE, Objective
+from sdnet.products import product
 
 # (grad, h, 0, grad_input=out): out = grad * (h > 0) in one pass; out may be grad or h itself
 _mask = torch.ops.aten.threshold_backward.grad_input
@@ -40,6 +46,8 @@ class _Layer:
 
     weight: Tensor
     bias: Tensor
+    weight_grad: Tensor
+    bias_grad: Tensor
     relu: bool  # whether one follows: not after a network's last layer
     x: Tensor  # (*stack, rows, in), the output of the layer before, reshaped
     x_mixed: Tensor
@@ -52,9 +60,20 @@ class _Layer:
     tangent_before: Tensor | None  # that of the layer before, reshaped
 
     def __post_init__(self):
-        self.weight_t, self.x_t = self.weight.mT, self.x.mT
-        self.weight_grad = torch.empty_like(self.weight)
-        self.bias_grad = torch.empty_like(self.bias.squeeze(-2))
+        weight_t = self.weight.mT
+        self.affine = product(self.x, self.weight, self.z, self.bias)
+        self.slope = product(self.delta_mixed, weight_t, self.x_mixed)
+        if self.delta_x is not None:
+            self.backward = product(self.delta, weight_t, self.delta_x)
+        self.onward = product(self.x_mixed, self.weight, self.tangent)
+        self.gather = product(self.x.mT, self.delta, self.weight_grad)
+
+    def first(self, count: int) -> "_Layer":
+        """The same buffers, for the first `count` members of the stack."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return _Layer(
+            **{name: v[:count] if isinstance(v, Tensor) else v for name, v in values.items()}
+        )
 
 
 def _layers(networks: Sequence[MLP], curves: Tensor, scored: int, total: int) -> list[_Layer]:
@@ -72,6 +91,8 @@ def _layers(networks: Sequence[MLP], curves: Tensor, scored: int, total: int) ->
                 _Layer(
                     weight=weight.detach(),
                     bias=bias.detach().unsqueeze(-2),
+                    weight_grad=torch.empty_like(weight, requires_grad=False),
+                    bias_grad=torch.empty_like(bias, requires_grad=False),
                     relu=i < last,
                     x=x,
                     x_mixed=x_mixed,
@@ -123,8 +144,6 @@ class DenseGradients:
         axis = len(stack)
         self.objective = objective
         self.penalised = bool(torch.as_tensor(gp).any())
-        self.multiply = torch.bmm if stack else torch.mm
-        self.affine = torch.baddbmm if stack else torch.addmm
         count, other = real[axis], fake[axis]
         scored = count + other
         total = scored + count * self.penalised
@@ -132,9 +151,11 @@ class DenseGradients:
         self.real = curves.narrow(axis, 0, count)
         self.fake = curves.narrow(axis, count, other)
         self.mixed = curves.narrow(axis, scored, total - scored)
+        self.mixed_curves = self.mixed.flatten(axis + 1)
         self.layers = _layers(networks, curves, scored, total)
         self.pairs = list(pairwise(self.layers))
-        self.parameters = [pair for network in networks for pair in network.layers()]
+        both = zip((p for net in networks for p in net.layers()), self.layers, strict=True)
+        self.owners = [(weight, bias, layer) for (weight, bias), layer in both]
 
         last = self.layers[-1]
         last.delta.fill_(1)  # the mixed rows' seeds; the scored rows' are written at each call
@@ -142,9 +163,29 @@ class DenseGradients:
         self.seeds = last.delta_scored.squeeze(-1)
         self.signs = curves.new_tensor([1.0] * count + [-1.0] * other)
         self.shares = curves.new_tensor([1 / count] * count + [-1 / other] * other)
+        self.margins = curves.new_empty(*stack, scored + 1).narrow(-1, 0, scored)
         weights = torch.as_tensor(gp, dtype=curves.dtype, device=curves.device)
         self.penalty_share = weights.unsqueeze(-1) * (2 / count)
-        self.mixed_curves = self.mixed.flatten(axis + 1)
+
+    def member(self, number: int) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
+        """A stack member's weight, bias and their gradients, of each layer, as parts of these."""
+        e = number
+        return [(x.weight[e], x.bias[e, 0], x.weight_grad[e], x.bias_grad[e]) for x in self.layers]
+
+    def first(self, count: int) -> "DenseGradients":
+        """The same for the first `count` members of a stack alone, in the same buffers.
+
+        The others' gradients stay as they are.
+        """
+        few = copy.copy(self)
+        few.layers = [layer.first(count) for layer in self.layers]
+        few.pairs = list(pairwise(few.layers))
+        few.owners = []
+        for name in ("real", "fake", "mixed", "mixed_curves", "scores", "seeds", "margins"):
+            setattr(few, name, getattr(self, name)[:count])
+        if self.penalty_share.dim() > 1:
+            few.penalty_share = self.penalty_share[:count]
+        return few
 
     @torch.no_grad()
     def __call__(
@@ -165,33 +206,34 @@ class DenseGradients:
         if self.penalised:
             torch.lerp(fake, real, epsilon, out=self.mixed)
         for layer in self.layers:
-            self.affine(layer.bias, layer.x, layer.weight, out=layer.z)
+            layer.affine()
             if layer.relu:
                 layer.z.relu_()
         margins = self.scores * self.signs
-        torch.mul(self.objective.slope(margins), self.shares, out=self.seeds)
+        slopes = self.objective.slope_(self.margins.copy_(margins))
+        torch.mul(slopes, self.shares, out=self.seeds)
         for before, layer in reversed(self.pairs):
-            self.multiply(layer.delta, layer.weight_t, out=layer.delta_x)
+            layer.backward()
             if before.relu:
                 _mask(layer.delta_x, layer.x, 0, grad_input=layer.delta_x)
         norms = self._penalty() if self.penalised else None
-        for (weight, bias), layer in zip(self.parameters, self.layers, strict=True):
-            self.multiply(layer.x_t, layer.delta, out=layer.weight_grad)
+        for layer in self.layers:
+            layer.gather()
             torch.sum(layer.delta_scored, -2, out=layer.bias_grad)
+        for weight, bias, layer in self.owners:
             if weight.grad is not layer.weight_grad:
                 weight.grad, bias.grad = layer.weight_grad, layer.bias_grad
         return margins, norms
 
     def _penalty(self) -> Tensor:
         """Overwrite the mixed rows of every layer's input by the tangent; the norms |g|."""
-        first = self.layers[0]
-        self.multiply(first.delta_mixed, first.weight_t, out=first.x_mixed)
+        self.layers[0].slope()
         norms = torch.linalg.vector_norm(self.mixed_curves, dim=-1)
         # v_0 = gp (2/b) (|g| - 1) g/|g|; where g is 0 so is v_0
         factor = self.penalty_share - self.penalty_share / norms.clamp_min(1e-30)
         self.mixed_curves.mul_(factor.unsqueeze(-1))
         for before, layer in self.pairs:
-            self.multiply(before.x_mixed, before.weight, out=before.tangent)
+            before.onward()
             if before.relu:
                 _mask(layer.tangent_before, layer.x_mixed, 0, grad_input=layer.x_mixed)
             else:

@@ -5,6 +5,7 @@ network; (E,) is an ensemble of E; (E, k) an ensemble of E cells of k networks e
 network, its initialisation and its input derivative live here.
 """
 
+import copy
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
@@ -15,6 +16,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sdnet.errors import InputError, nearest
+
+AT_ONCE = 8
+"""Members of a stack that are computed together where no gradient is asked for."""
 
 T = TypeVar("T", int, str)
 
@@ -88,7 +92,15 @@ class MLP(nn.Module):
         if len(self.stack) > 1 and x.shape[:-2] == self.stack:  # one axis makes faster products
             layers = ((w.flatten(0, -3), b.flatten(0, -2)) for w, b in self.layers())
             return _apply(layers, x.flatten(0, -3)).unflatten(0, self.stack)
+        if x.dim() == 2 and len(self.stack) == 1 and not torch.is_grad_enabled():
+            return torch.cat([_apply_shared(part, x) for part in self._parts()])
         return _apply(self.layers(), x)
+
+    def _parts(self) -> Iterator[list[tuple[Tensor, Tensor]]]:
+        """The layers of a few members at a time: what so few compute stays in the cache."""
+        for first in range(0, self.stack[0], AT_ONCE):
+            few = slice(first, first + AT_ONCE)
+            yield [(weight[few], bias[few]) for weight, bias in self.layers()]
 
     def jacobian(self, x: Float[Tensor, "*rows d"]) -> Float[Tensor, "*jac"]:
         """The exact derivative of each output by each input, (*stack, n, out, in).
@@ -114,6 +126,23 @@ class MLP(nn.Module):
                 x = affine(x, weight, bias).relu()
                 tangent = tangent * (x > 0).to(x.dtype).unsqueeze(-3)
         return tangent.movedim(-3, -1)
+
+
+def stacked(networks: Sequence[MLP]) -> MLP:
+    """Networks of one shape and stack (...), copied into one network of stack (E, ...).
+
+    >>> alone = [MLP(3, 1, hid_num=1, hid_size=8) for _ in range(5)]
+    >>> x, many = torch.rand(10, 3), stacked(alone)
+    >>> many.stack, torch.allclose(many(x)[4], alone[4](x), atol=1e-6)
+    ((5,), True)
+    """
+    many = copy.deepcopy(networks[0])
+    many.stack = (len(networks), *many.stack)
+    for name in ("weights", "biases"):
+        layers = zip(*(getattr(network, name) for network in networks), strict=True)
+        joined = [nn.Parameter(torch.stack([p.detach() for p in layer])) for layer in layers]
+        setattr(many, name, nn.ParameterList(joined))
+    return many
 
 
 def check_whole(name: str, value: object, least: int) -> None:
@@ -149,6 +178,13 @@ def _apply(layers: Iterable[tuple[Tensor, Tensor]], x: Tensor) -> Tensor:
         x = affine(x.relu_() if hidden else x, weight, bias)  # relu of our own tensor: in place
         hidden = True
     return x
+
+
+def _apply_shared(layers: list[tuple[Tensor, Tensor]], x: Tensor) -> Tensor:
+    """The same, of one x for a whole stack (E,); `x @ weight` would copy it into another order."""
+    (weight, bias), *rest = layers
+    first = torch.bmm(x.expand(len(weight), -1, -1), weight).add_(bias.unsqueeze(-2))
+    return _apply(rest, first.relu_()) if rest else first
 
 
 def pair(name: str, value: T | Sequence[T]) -> tuple[T, T]:

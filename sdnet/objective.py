@@ -18,20 +18,20 @@ from sdnet.errors import InputError, nearest
 
 @dataclass(frozen=True)
 class Objective:
-    """phi(margin) and its derivative.
+    """phi(margin) and its derivative, `slope_`, which is put in the margins' place.
 
-    >>> BCE.phi(torch.zeros(1)).exp(), BCE.slope(torch.zeros(1))
+    >>> BCE.phi(torch.zeros(1)).exp(), BCE.slope_(torch.zeros(1))
     (tensor([2.]), tensor([-0.5000]))
     """
 
     phi: Callable[[Tensor], Tensor]
-    slope: Callable[[Tensor], Tensor]
+    slope_: Callable[[Tensor], Tensor]
 
 
-BCE = Objective(lambda m: torch.nn.functional.softplus(-m), lambda m: torch.sigmoid(-m).neg_())
+BCE = Objective(lambda m: torch.nn.functional.softplus(-m), lambda m: m.neg_().sigmoid_().neg_())
 """Binary cross-entropy of logits, phi(m) = log(1 + exp(-m)) (Goodfellow et al. 2014)."""
 
-WASSERSTEIN = Objective(torch.neg, lambda m: torch.full_like(m, -1.0))
+WASSERSTEIN = Objective(torch.neg, lambda m: m.fill_(-1.0))
 """Minus the estimated earth mover's distance, phi(m) = -m (Arjovsky et al. 2017)."""
 
 OBJECTIVES = {"bce": BCE, "wasserstein": WASSERSTEIN}

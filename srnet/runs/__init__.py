@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "assembly": ["load_critic"],
         "compare": ["compare_critics"],
         "critic": ["train_critic"],
+        "critics": ["train_critics"],
         "generator": ["train_generator"],
         "generators": ["load_generator"],
         "listing": ["list_runs"],

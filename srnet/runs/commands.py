@@ -89,7 +89,9 @@ class SweepSettings(Settings):
     seed: Seed = Field(0, description="what random draws follow from")
     out: OptionalText = Field(None, description="folder of the states; None: models/NAME")
     table: OptionalText = Field(None, description=".csv or .parquet; None: trials.csv in out")
-    members: Count = Field(1, description="trials that a worker takes at once")
+    members: OptionalCount = Field(
+        None, description="alike trials that a worker takes at once; None: its share, at most 8"
+    )
     project: OptionalText = Field(None, description="W&B project; None: no tracking")
 
 

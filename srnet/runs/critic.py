@@ -1,6 +1,7 @@
 """A critic run: from hyperparameters, a table and a library to a state."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -33,6 +34,9 @@ from srnet.tables import SRData
 
 FRESH = 2000
 """Curves a side of the evaluation draw, and of the draw that its threshold is chosen on."""
+
+ADVICE = "a smaller disc.lr helps"
+"""Against numbers that end."""
 
 SCORED_AT_ONCE = 100
 """Curves scored together in an evaluation, to bound memory."""
@@ -88,11 +92,76 @@ def train_critic(
     >>> len(state["history"]["acc"]), sorted(state["fresh"])
     (3, ['acc', 'acc_calibrated', 'auroc'])
     """
-    check_whole("seed", seed, 0)
     check_whole("checkpoint_every", checkpoint_every, 1)
+    run = begin(
+        hyperparams, train, lib, seed, state=state, path=path, tracker=tracker, device=device
+    )
+    check_library([run])
+    run.check()
+    with one_thread():
+        for done in _epochs(run, checkpoint_every, progress, watch):
+            run.pause(done, checkpoint_every)
+        run.finish()
+    return run.record
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A critic's run: what it was asked, what is trained on which curves, and its state so far."""
+
+    config: CriticConfig
+    critic: Critic
+    source: CurveSource
+    record: dict
+    path: str | Path | None
+    tracker: Tracker | None
+
+    def check(self) -> None:
+        """Raise the InputErrors that training would end with, perhaps hours later."""
+        self.source.fake(1, random_stream(self.source.seed, "trial"))  # a mask of other latents
+        if self.path is not None:
+            check_writable(self.path)
+
+    def keep(self, figures: training.Figures) -> None:
+        """Add the figures of a stretch to the record, without its times."""
+        for name, row in self.record["history"].items():
+            row.extend(getattr(figures, name))
+
+    def pause(self, done: int, checkpoint_every: int) -> None:
+        """What is due after a stretch: the figures to the tracker, and a state on disk."""
+        figures = {name: row[-1] for name, row in self.record["history"].items() if row}
+        if self.tracker is not None:
+            self.tracker.log(figures, done)
+        if self.path is not None and done % checkpoint_every == 0:
+            save_state(self.path, {**self.record, **on_cpu(training.training_state(self.critic))})
+
+    def finish(self) -> None:
+        """Put weights and evaluation into the record, and the record where it is kept."""
+        self.record.update(on_cpu(training.training_state(self.critic)))
+        if self.path is not None:
+            save_state(self.path, self.record)  # whatever happens to the evaluation
+        self.record["fresh"] = fresh_figures(self.critic, self.source)
+        if self.path is not None:
+            save_state(self.path, self.record)
+        if self.tracker is not None:
+            self.tracker.finish(self.record["fresh"])
+
+
+def begin(
+    hyperparams: Mapping,
+    train: SRData,
+    lib: SDData,
+    seed: int,
+    *,
+    state: Mapping | None,
+    path: str | Path | None,
+    tracker: Tracker | None,
+    device: str,
+) -> Run:
+    """A run before its first epoch, or gone on with from a state; see `train_critic`."""
+    check_whole("seed", seed, 0)
     points = table("train.in_data", train.in_data, "(n, d) of the points", device)
     config = fitted(build(CriticConfig, hyperparams, "hyperparams"), points)
-    lib.check(points, with_partials="grad" in config.ext)
     record = {
         "format": "critic 1",
         "hyperparams": to_plain(config),
@@ -109,56 +178,41 @@ def train_critic(
         record |= continued(state, record, "optimizer", ["points"], fixed)
         put_back(partial(training.restore, critic), state)
     source = CurveSource(config, points, lib, seed)
-    source.fake(1, random_stream(seed, "trial"))  # tells of a mask that doesn't fit the latents
-    if path is not None:
-        check_writable(path)  # now, rather than after hours of training
-    with one_thread():
-        for done in _epochs(critic, source, config, record, checkpoint_every, progress, watch):
-            figures = {name: row[-1] for name, row in record["history"].items() if row}
-            if tracker is not None:
-                tracker.log(figures, done)
-            if path is not None and done % checkpoint_every == 0:
-                save_state(path, {**record, **on_cpu(training.training_state(critic))})
-        record |= on_cpu(training.training_state(critic))
-        if path is not None:
-            save_state(path, record)  # whatever happens to the evaluation
-        record["fresh"] = fresh_figures(critic, source)
-    if path is not None:
-        save_state(path, record)
-    if tracker is not None:
-        tracker.finish(record["fresh"])
-    return record
+    return Run(config, critic, source, record, path, tracker)
+
+
+def check_library(runs: Sequence[Run]) -> None:
+    """Try the library of runs on the same points once, rather than for each.
+
+    Raises:
+        InputError: a template, or a derivative that one of the runs sees, is not finite there.
+    """
+    source = runs[0].source
+    for partials in {"grad" in run.config.ext for run in runs}:
+        source.library.check(source.points, with_partials=partials)
 
 
 def _epochs(
-    critic: Critic,
-    source: CurveSource,
-    config: CriticConfig,
-    record: dict,
-    checkpoint_every: int,
-    progress: bool,
-    watch: Watch | None,
+    run: Run, checkpoint_every: int, progress: bool, watch: Watch | None
 ) -> Iterator[int]:
     """Train, keep the record, and say after each stretch how many epochs are done."""
 
     def train(stop: Stopping) -> Iterator[training.Figures]:
         return training.train(
-            critic,
-            source.block,
-            config.epochs,
-            start=len(record["times"]),
-            schedule=config.disc.schedule,
+            run.critic,
+            run.source.block,
+            run.config.epochs,
+            start=len(run.record["times"]),
+            schedule=run.config.disc.schedule,
             pause=checkpoint_every,
             stop=stop,
         )
 
     def keep(figures: training.Figures) -> dict[str, float]:
-        for name, row in record["history"].items():
-            row.extend(getattr(figures, name))
+        run.keep(figures)
         return {"acc": figures.acc[-1]} if figures.acc else {}
 
-    advice = "a smaller disc.lr helps"
-    return follow(train, record, keep, advice=advice, progress=progress, watch=watch)
+    return follow(train, run.record, keep, advice=ADVICE, progress=progress, watch=watch)
 
 
 @torch.no_grad()

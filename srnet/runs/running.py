@@ -146,12 +146,20 @@ def follow(
                     break
             finished = len(record["times"]) >= limits["epochs"]
             record["ended"] = "finished" if finished else str(stop.reason)
-        except InputError as error:  # of a rare draw that is not finite: the epochs so far count
-            record["ended"] = f"non-finite draw after epoch {len(record['times'])}"
-            log.warning("%s; the state before it is kept", error)
-        except training.NonFiniteError as error:
-            record["ended"] = f"non-finite in epoch {error.epoch + 1}"
-            log.warning("%s; the state before it is kept; %s", error, advice)
+        except (InputError, training.NonFiniteError) as error:
+            record["ended"] = ended_by(error, len(record["times"]), advice)
+
+
+def ended_by(error: InputError | training.NonFiniteError, done: int, advice: str) -> str:
+    """How a run of `done` epochs ended by an error, which is logged; the epochs so far count.
+
+    An InputError in the middle of a training is of a rare draw that is not finite.
+    """
+    if isinstance(error, training.NonFiniteError):
+        log.warning("%s; the state before it is kept; %s", error, advice)
+        return f"non-finite in epoch {error.epoch + 1}"
+    log.warning("%s; the state before it is kept", error)
+    return f"non-finite draw after epoch {done}"
 
 
 @contextlib.contextmanager

@@ -238,3 +238,49 @@ def test_cuda_agrees_with_the_cpu(embedded, stack):
         figures = dense(*(numbers.to(device) for numbers in (real, fake, epsilon)))
         found.append([numbers.cpu() for numbers in (*figures, *gradients(chain))])
     assert_close(*found)
+
+
+@pytest.mark.parametrize("embedded", [False, True])
+@pytest.mark.parametrize("gp", [0.0, 0.3])
+def test_the_first_of_a_stack_alone(embedded, gp):
+    """The others keep the gradients that they had."""
+    chain = networks(embedded, 2, stack=(3,))
+    sizes = shape(embedded, 3, 4)
+    dense = DenseGradients(chain, sizes, sizes, BCE, torch.full((3,), gp))
+    sides = random(2, *sizes, seed=1)
+    epsilon = random(3, 4, 1, *[1] * embedded, seed=3).sigmoid()
+    dense(*sides, epsilon)
+    before = [grad.clone() for grad in gradients(chain)]
+    real, fake = random(2, *sizes, seed=4)
+    few = dense.first(2)
+    margins, norms = few(real[:2], fake[:2], epsilon[:2])
+    after = [grad.clone() for grad in gradients(chain)]
+    expected = dense(real, fake, epsilon)
+    assert_close([margins], [expected[0][:2]])
+    if gp:
+        assert_close([norms], [expected[1][:2]])
+    for old, found, whole in zip(before, after, gradients(chain), strict=True):
+        assert_close([found[:2], found[2]], [whole[:2], old[2]])
+
+
+@pytest.mark.parametrize("embedded", [False, True])
+@pytest.mark.parametrize("count", [1, 4, 40])
+@pytest.mark.parametrize("loss_fun", ["bce", "wasserstein"])
+def test_a_member_of_a_stack_has_its_bits_alone(embedded, count, loss_fun):
+    chain = [network.float() for network in networks(embedded, 2, stack=(3,))]
+    sizes = shape(embedded, 3, count)
+    real, fake = random(2, *sizes, seed=1).float()
+    epsilon = random(3, count, 1, *[1] * embedded, seed=3).sigmoid().float()
+    objective = OBJECTIVES[loss_fun]
+    dense = DenseGradients(chain, sizes, sizes, objective, torch.tensor([0.1, 0.2, 0.3]))
+    margins, norms = dense(real, fake, epsilon)
+    for e, gp in enumerate((0.1, 0.2, 0.3)):
+        one = [network.float() for network in networks(embedded, 2)]
+        for network, whole in zip(one, chain, strict=True):
+            network.load_state_dict({name: w[e] for name, w in whole.state_dict().items()})
+        alone = DenseGradients(one, sizes[1:], sizes[1:], objective, torch.tensor(gp))
+        found = alone(real[e], fake[e], epsilon[e])
+        assert torch.equal(found[0], margins[e])
+        assert torch.equal(found[1], norms[e])
+        for mine, its in zip(gradients(one), gradients(chain), strict=True):
+            assert torch.equal(mine, its[e])

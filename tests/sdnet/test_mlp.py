@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from sdnet.errors import InputError
-from sdnet.mlp import MLP, pair
+from sdnet.mlp import MLP, pair, stacked
 
 STACKS = [(), (3,), (2, 3)]
 DEPTHS = [0, 1, 3]
@@ -210,3 +210,31 @@ def test_pair():
     for wrong in ([1], (1, 2, 3), []):
         with pytest.raises(InputError, match=r"hid_num is .* expected one value or a pair"):
             pair("hid_num", wrong)
+
+
+# -- stacks of what there is ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stack", [(), (2,)])
+def test_networks_in_a_stack_are_themselves(stack):
+    alone = [MLP(3, 2, 1, 5, stack=stack, generator=seeded(e)) for e in range(4)]
+    many = stacked(alone)
+    assert many.stack == (4, *stack)
+    for e, network in enumerate(alone):
+        for mine, its in zip(many.parameters(), network.parameters(), strict=True):
+            assert torch.equal(mine[e], its)
+            assert mine.untyped_storage().data_ptr() != its.untyped_storage().data_ptr()
+    assert isinstance(alone[0].weights[0], torch.nn.Parameter)
+    assert alone[0].stack == stack
+
+
+@pytest.mark.parametrize("size", [1, 7, 8, 9, 20])
+@pytest.mark.parametrize("hid_num", [0, 2])
+def test_one_input_for_many_networks_with_and_without_gradients(size, hid_num):
+    """Without them, a few networks are computed at a time."""
+    net, x = MLP(2, 3, hid_num, 16, stack=(size,), generator=seeded(0)), torch.randn(50, 2)
+    expected = net(x)
+    with torch.no_grad():
+        found = net(x)
+    assert found.shape == (size, 50, 3)
+    assert torch.allclose(found, expected, atol=1e-6)

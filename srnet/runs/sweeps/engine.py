@@ -1,5 +1,6 @@
 """A study run here: its ledger begun or joined, workers started and replaced, its table kept."""
 
+import math
 import multiprocessing
 import os
 import re
@@ -22,6 +23,9 @@ from srnet.runs.values import short, to_plain
 if TYPE_CHECKING:
     from srnet.runs.sweeps.ledger import Ledger
     from srnet.runs.sweeps.worker import Job
+
+MEMBERS = 8
+"""Trials that a worker takes at once: larger stacks gain little on a CPU (`benchmarks/sweep.py`)."""
 
 LOOK = 0.2
 """Seconds between two looks at the workers."""
@@ -62,7 +66,7 @@ def run_sweep(
     seed: int = 0,
     out: str | Path | None = None,
     table: str | Path | None = None,
-    members: int = 1,
+    members: int | None = None,
     project: str | None = None,
     more: Sequence[str] = (),
     progress: bool = True,
@@ -81,7 +85,8 @@ def run_sweep(
         seed: what random draws and a bayesian search follow from.
         out: folder of the states, trial-00000.pt, ...; None: models/ and the study's name.
         table: .csv or .parquet; None: trials.csv in `out`. It is kept up to date.
-        members: trials that a worker takes at once.
+        members: trials that a worker takes at once, alike ones; None: as many as its share, at
+            most 8, and one in a bayesian search, which learns from each.
         project: W&B project to track each trial in, as a run of the study's group; None: none.
         more: words to add to the file's command, such as ["--epochs", "100"].
         progress: a progress bar, where standard error is a terminal.
@@ -102,6 +107,8 @@ def run_sweep(
     ledger_room, worker_room = _rooms()
     _check_first(command, seed)
     text, where, words = sweep.text, str(file), tuple(more)
+    if members is None:
+        members = 1 if sweep.method == "bayes" else min(MEMBERS, math.ceil(count / workers))
     job = worker_room.Job(
         text, where, words, storage, name, seed, count, members, out.absolute(), project
     )

@@ -17,7 +17,7 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,10 @@ ATTEMPTS = 10
 
 STARTUP = 10
 """Trials of a bayesian search that are drawn at random, before there is anything to learn from."""
+
+def _alike(trial: int) -> tuple[float, Hashable]:
+    return 0.0, None
+
 
 _LOST = (UpdateFinishedTrialError, KeyError)
 _here: set[str] = set()  # workers of this process
@@ -119,21 +123,37 @@ class Ledger:
 
     # -- taking and finishing ---------------------------------------------------------------
 
-    def claim(self, limit: int, count: int) -> list[Claim]:
+    def claim(
+        self, limit: int, count: int, likeness: Callable[[int], tuple[float, Hashable]] = _alike
+    ) -> list[Claim]:
         """Take up to `limit` of the first `count` trials for this worker alone.
 
-        Those tried least often come first: one whose workers die holds up no other.
+        Those tried least often come first, and each time again fewer at once: one that ends its
+        workers holds up no other, and is alone in the end. Of these, the longest come first, so
+        that none is begun when all else is done, and all that are taken are alike.
+
+        Args:
+            likeness: of a trial, how long it takes, and what those to be taken together share.
         """
         self._retry_those_of_the_dead()
         entries = self._entries()
         done = {trial for (trial, _), entry in entries.items() if _result(entry) is not None}
-        waiting = [
-            Claim(trial, entry._trial_id, attempt)
-            for (trial, attempt), entry in entries.items()
-            if entry.state == TrialState.WAITING and trial < count and trial not in done
+        groups: dict[Hashable, list[tuple[float, Claim]]] = {}
+        for (trial, attempt), entry in entries.items():
+            if entry.state == TrialState.WAITING and trial < count and trial not in done:
+                work, kind = likeness(trial)
+                claim = Claim(trial, entry._trial_id, attempt)
+                groups.setdefault((attempt, kind), []).append((work, claim))
+        orders = [
+            sorted((one.attempt, -work, one.trial, one) for work, one in group)
+            for group in groups.values()
         ]
-        waiting.sort(key=lambda claim: (claim.attempt, claim.trial))
-        return list(itertools.islice(filter(self._take, waiting), limit))
+        for order in sorted(orders, key=lambda order: order[0][:3]):
+            most = max(limit >> order[0][0], 1)
+            taken = list(itertools.islice(filter(self._take, (one[3] for one in order)), most))
+            if taken:
+                return taken
+        return []
 
     def _take(self, claim: Claim) -> bool:
         bid = f"bid {self.id}"

@@ -1,60 +1,80 @@
 """From the settings of trials to their states: the one place where a sweep trains.
 
-`train_batch` is given the trials that a worker has asked for together, and may train them in any
-way that gives each the state it would have alone.
+`train_batch` is given the trials that a worker has asked for together: those that `likeness` says
+train at once, as a stack.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from sdnet.errors import InputError
+from srnet.runs.assembly import fitted
 from srnet.runs.config import CriticConfig, Settings, Sources
-from srnet.runs.critic import train_critic
+from srnet.runs.critic import Run, begin
+from srnet.runs.critics import train_runs
 from srnet.runs.generator import train_generator
 from srnet.runs.generator_config import GeneratorConfig, Tables
 from srnet.runs.launch import hyperparams_of, load_sources, load_tables
 from srnet.runs.measuring import SHOWN
+from srnet.runs.running import table
 from srnet.runs.states import load_state
 from srnet.runs.sweeps.hyperband import best_of
 from srnet.runs.tracking import Tracker
+from srnet.runs.values import build
+
+_EACH_ITS_OWN = {"lr", "wd", "betas", "gp", "iters", "schedule"}  # in a stack
 
 BatchWatch = Callable[[int, Mapping], str | None]
 """Is given a trial's place in the batch and its record so far; a word ends the trial."""
+
+Ended = Callable[[int, dict | InputError], None]
+"""Is told of a trial's place in the batch, and its state or why it can't be trained."""
 
 
 def train_batch(
     kind: str,
     batch: Sequence[Settings],
     watch: BatchWatch,
+    ended: Ended,
     trackers: Sequence[Tracker] | None = None,
-) -> list[dict | InputError]:
-    """The states that trials end with, in their order, or why one can't be trained.
+) -> None:
+    """Train trials: each to the state that it would have alone. Critics train in stacks.
 
     Args:
         kind: "critic" or "fit", see `srnet.runs.sweeps.command.KINDS`.
         batch: settings of `symdisc critic`, or of `symdisc fit`.
         watch: asked at least every 16 epochs of each trial.
+        ended: told once of each trial, as soon as it has ended; the others go on.
         trackers: one for each trial; None for no tracking.
     """
-    train = {"critic": _critic, "fit": _generators}[kind]
-    outcomes: list[dict | InputError] = []
-    for i, settings in enumerate(batch):
-        tracker = Tracker() if trackers is None else trackers[i]
-        options = {
-            "watch": lambda record, i=i: watch(i, record),
-            "tracker": tracker,
-            "device": settings.device,
-            "progress": False,
-        }
-        try:
-            outcomes.append(train(settings, options))
-        except InputError as error:
-            outcomes.append(error)
-        finally:
+    trackers = [Tracker() for _ in batch] if trackers is None else trackers
+    try:
+        {"critic": _critics, "fit": _generators}[kind](batch, watch, ended, trackers)
+    finally:
+        for tracker in trackers:
             tracker.finish({})
-    return outcomes
+
+
+def likeness(kind: str, settings: Settings) -> tuple[float, Hashable]:
+    """About how long a trial takes, in no unit, and what those have in common that train at once.
+
+    Trials that train alone have nothing in common, nor have those that can't be trained.
+    """
+    if kind != "critic":
+        return 0.0, object()
+    try:
+        config = _config(settings)
+    except InputError:
+        return 0.0, object()
+    disc, points = config.disc, config.batch_size or 0
+    inputs = points * (disc.emb_size or 1 if config.ext_type == "embed" else 1 + len(config.ext))
+    numbers = [size for sizes in (disc.hid_num, disc.hid_size) for size in _pair(sizes)]
+    weights = inputs * numbers[2] + sum(n * size**2 for n, size in zip(numbers[:2], numbers[2:]))
+    shared = disc.model_dump(exclude=_EACH_ITS_OWN)
+    key = repr((shared, bool(disc.gp), config.ext, config.ext_type, config.arch.lat_size, points))
+    return float(weights * disc.iters * config.arch.lat_size * config.epochs), key
 
 
 def check_sources(kind: str, settings: Settings) -> None:
@@ -63,16 +83,66 @@ def check_sources(kind: str, settings: Settings) -> None:
     _data(load, _part(settings, part))
 
 
-def _critic(settings: Any, options: dict) -> dict:
-    data = _data(load_sources, _part(settings, Sources))
-    return train_critic(hyperparams_of(settings, CriticConfig), *data, settings.seed, **options)
+def _critics(
+    batch: Sequence[Any], watch: BatchWatch, ended: Ended, trackers: Sequence[Tracker]
+) -> None:
+    runs, places = [], []
+    for i, (settings, tracker) in enumerate(zip(batch, trackers, strict=True)):
+        try:
+            run = _begun(settings, tracker)
+        except InputError as error:  # of this one's settings
+            ended(i, error)
+            continue
+        runs.append(run)
+        places.append(i)
+    train_runs(
+        runs,
+        watch=lambda number, record: watch(places[number], record),
+        ended=lambda number, state: ended(places[number], state),
+        progress=False,
+    )
 
 
-def _generators(settings: Any, options: dict) -> dict:
-    data = _data(load_tables, _part(settings, Tables))
-    critic = None if settings.critic is None else load_state(settings.critic)
-    hyperparams = hyperparams_of(settings, GeneratorConfig)
-    return train_generator(hyperparams, *data, settings.seed, critic=critic, **options)
+def _begun(settings: Any, tracker: Tracker) -> Run:
+    """A critic's run that nothing is wrong with."""
+    sources = _part(settings, Sources)
+    hyperparams = hyperparams_of(settings, CriticConfig)
+    options = {"state": None, "path": None, "tracker": tracker, "device": settings.device}
+    run = begin(hyperparams, *_data(load_sources, sources), settings.seed, **options)
+    _check(sources, "grad" in run.config.ext, settings.device)
+    run.check()
+    return run
+
+
+def _generators(
+    batch: Sequence[Any], watch: BatchWatch, ended: Ended, trackers: Sequence[Tracker]
+) -> None:
+    for i, (settings, tracker) in enumerate(zip(batch, trackers, strict=True)):
+        outcome: dict | InputError
+        try:
+            outcome = train_generator(
+                hyperparams_of(settings, GeneratorConfig),
+                *_data(load_tables, _part(settings, Tables)),
+                settings.seed,
+                critic=None if settings.critic is None else load_state(settings.critic),
+                watch=lambda record, i=i: watch(i, record),
+                tracker=tracker,
+                device=settings.device,
+                progress=False,
+            )
+        except InputError as error:
+            outcome = error
+        ended(i, outcome)
+
+
+def _config(settings: Any) -> CriticConfig:
+    """What a critic is asked to do, with what follows from its table."""
+    points = table("points", _data(load_sources, _part(settings, Sources))[0].in_data, "", "cpu")
+    return fitted(build(CriticConfig, hyperparams_of(settings, CriticConfig), "settings"), points)
+
+
+def _pair(sizes: int | Sequence[int]) -> Sequence[int]:
+    return sizes if isinstance(sizes, Sequence) else (0, sizes)
 
 
 def _part(settings: Settings, model: type[Sources]) -> Sources:
@@ -83,6 +153,12 @@ def _part(settings: Settings, model: type[Sources]) -> Sources:
 @lru_cache(maxsize=8)  # trials of a sweep mostly share their tables
 def _data(load: Callable[..., tuple], sources: Sources) -> tuple:
     return load(sources)
+
+
+@lru_cache(maxsize=8)  # and one check does for all of them
+def _check(sources: Sources, with_partials: bool, device: str) -> None:
+    train, lib = _data(load_sources, sources)
+    lib.check(table("points", train.in_data, "", device), with_partials=with_partials)
 
 
 def figures_of(state: Mapping, names: Sequence[str]) -> dict[str, float]:

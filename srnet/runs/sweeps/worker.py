@@ -7,7 +7,7 @@ import math
 import multiprocessing
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from srnet.runs.sweeps.format import parse_sweep
 from srnet.runs.sweeps.hyperband import bracket_of, brackets, stops
 from srnet.runs.sweeps.ledger import Claim, Ledger
 from srnet.runs.sweeps.points import draw, grid_point
-from srnet.runs.sweeps.trials import figures_of, steps_of, train_batch
+from srnet.runs.sweeps.trials import figures_of, likeness, steps_of, train_batch
 from srnet.runs.tracking import track
 from srnet.runs.values import to_plain
 
@@ -64,22 +64,22 @@ def state_name(trial: int) -> str:
 
 
 def work(job: Job, ledger: Ledger, told: Callable[[], None] = lambda: None) -> None:
-    """Take and train trials until none is left; `told` is called after each batch.
+    """Take and train trials until none is left; `told` is called after each.
 
     Raises:
         KeyboardInterrupt: asked to stop; what was not finished is given back.
         InputError: the storage can't be used.
     """
     command = job.command()
+    order = _Order(command, job.seed)
     with ledger.beating():
-        while claims := _next(ledger, command, job):
+        while claims := _next(ledger, command, job, order):
+            batch = _Batch(claims, ledger, command, job, told)
             try:
-                _train(claims, ledger, command, job)
+                batch.train()
             except BaseException:
-                for claim in claims:
-                    ledger.release(claim)
+                batch.release()
                 raise
-            told()
 
 
 def work_as_process(job: Job) -> None:
@@ -109,64 +109,115 @@ def over(ledger: Ledger, command: Command, count: int) -> bool:
     return len(results) >= count
 
 
-def _next(ledger: Ledger, command: Command, job: Job) -> list[Claim]:
+class _Order:
+    """Which trials are taken together: those that train at once, as far as that is known."""
+
+    def __init__(self, command: Command, seed: int):
+        self._command, self._seed = command, seed
+        self._known: dict[int, tuple[float, Hashable]] = {}
+
+    def __call__(self, trial: int) -> tuple[float, Hashable]:
+        if self._command.sweep.method == "bayes":  # whose values are not known before
+            return 0.0, None
+        if trial not in self._known:
+            values = _planned(trial, self._command, self._seed)
+            try:
+                self._known[trial] = likeness(self._command.kind, self._command.settings(values))
+            except InputError:  # of this one alone, which it will say when it is its turn
+                self._known[trial] = 0.0, object()
+        return self._known[trial]
+
+
+def _next(ledger: Ledger, command: Command, job: Job, order: _Order) -> list[Claim]:
     """The trials to train next; waits while others may leave theirs; none when all is done."""
     while not over(ledger, command, job.count):
         if _parent_is_gone():
             raise KeyboardInterrupt
-        claims = ledger.claim(job.members, job.count)
+        claims = ledger.claim(job.members, job.count, order)
         if claims:
             return claims
         time.sleep(PAUSE)
     return []
 
 
+def _planned(trial: int, command: Command, seed: int) -> dict[str, Any]:
+    """What a trial of a grid or random search is given, by dotted keys."""
+    parameters = command.sweep.parameters
+    if command.sweep.method == "grid":
+        return grid_point(parameters, trial)
+    return draw(parameters, seed, trial)
+
+
 def _values(claim: Claim, ledger: Ledger, command: Command, seed: int) -> dict[str, Any]:
-    """What a trial is given, by dotted keys."""
-    sweep = command.sweep
-    if sweep.method == "grid":
-        return grid_point(sweep.parameters, claim.trial)
-    if sweep.method == "random":
-        return draw(sweep.parameters, seed, claim.trial)
-    return ledger.suggest(claim, sweep.parameters, seed)
+    if command.sweep.method == "bayes":
+        return ledger.suggest(claim, command.sweep.parameters, seed)
+    return _planned(claim.trial, command, seed)
 
 
-def _train(claims: list[Claim], ledger: Ledger, command: Command, job: Job) -> None:
-    """Train a batch, and keep each trial's state and result."""
-    batch, trained = [], []
-    for claim in claims:
-        values = _values(claim, ledger, command, job.seed)
-        ledger.note(claim, values)
-        try:
-            settings = command.settings(values)
-        except InputError as error:  # keys that are wrong together only
-            ledger.finish(claim, {"values": values, "ended": f"failed: {error}"}, None)
-            continue
-        batch.append(settings)
-        trained.append((claim, typed(command, values)))
-    trackers = [
-        track(job.project, Path(state_name(claim.trial)).stem, to_plain(settings), group=job.name)
-        for (claim, _), settings in zip(trained, batch, strict=True)
-    ]
-    watch = _Watch([claim for claim, _ in trained], ledger, command)
-    outcomes = train_batch(command.kind, batch, watch, trackers)
-    interrupted = False
-    for (claim, values), outcome in zip(trained, outcomes, strict=True):
+class _Batch:
+    """Trials that were taken together: each is trained, and its state and result kept."""
+
+    def __init__(
+        self,
+        claims: list[Claim],
+        ledger: Ledger,
+        command: Command,
+        job: Job,
+        told: Callable[[], None],
+    ):
+        self._ledger, self._command, self._job, self._told = ledger, command, job, told
+        self._left, self._interrupted = list(claims), False
+        self._trained: list[tuple[Claim, dict[str, Any]]] = []
+
+    def train(self) -> None:
+        """Train all of them; KeyboardInterrupt where one was interrupted."""
+        command, job, batch = self._command, self._job, []
+        for claim in tuple(self._left):
+            values = _values(claim, self._ledger, command, job.seed)
+            self._ledger.note(claim, values)
+            try:
+                settings = command.settings(values)
+            except InputError as error:  # keys that are wrong together only
+                self._finish(claim, values, error)
+                continue
+            batch.append(settings)
+            self._trained.append((claim, typed(command, values)))
+        trackers = [
+            track(job.project, Path(state_name(one.trial)).stem, to_plain(settings), group=job.name)
+            for (one, _), settings in zip(self._trained, batch, strict=True)
+        ]
+        watch = _Watch([claim for claim, _ in self._trained], self._ledger, command)
+        train_batch(command.kind, batch, watch, self._ended, trackers)
+        if self._interrupted:
+            raise KeyboardInterrupt
+
+    def release(self) -> None:
+        """Give back those that have no result."""
+        for claim in self._left:
+            self._ledger.release(claim)
+
+    def _ended(self, i: int, outcome: dict | InputError) -> None:
+        claim, values = self._trained[i]
+        if isinstance(outcome, dict) and outcome["ended"] == "interrupted":
+            self._interrupted = True
+            return
+        if isinstance(outcome, dict):
+            save_state(self._job.out / state_name(claim.trial), outcome)
+        self._finish(claim, values, outcome)
+
+    def _finish(self, claim: Claim, values: dict[str, Any], outcome: Mapping | InputError) -> None:
         if isinstance(outcome, InputError):
-            ledger.finish(claim, {"values": values, "ended": f"failed: {outcome}"}, None)
-        elif outcome["ended"] == "interrupted":
-            ledger.release(claim)
-            interrupted = True
+            self._ledger.finish(claim, {"values": values, "ended": f"failed: {outcome}"}, None)
         else:
-            save_state(job.out / state_name(claim.trial), outcome)
-            _finish(claim, values, outcome, ledger, command)
-    if interrupted:
-        raise KeyboardInterrupt
+            self._ledger.finish(claim, *_result(values, outcome, self._command))
+        self._left.remove(claim)
+        self._told()
 
 
-def _finish(
-    claim: Claim, values: dict[str, Any], state: Mapping, ledger: Ledger, command: Command
-) -> None:
+def _result(
+    values: dict[str, Any], state: Mapping, command: Command
+) -> tuple[dict[str, Any], float | None, int | None]:
+    """A trial's result, and what a bayesian search learns: a figure, and when of one stopped."""
     metric, sweep = command.metric, command.sweep
     figures = figures_of(state, KINDS[command.kind].ends)
     result = {
@@ -180,7 +231,7 @@ def _finish(
         history = steps_of(state, metric.name, metric.goal == "maximize")
         step = bracket_of(sweep.early_terminate, len(history))
         value = value if step is None else history[step - 1]
-    ledger.finish(claim, result, None if math.isnan(value) else value, step)
+    return result, None if math.isnan(value) else value, step
 
 
 class _Watch:

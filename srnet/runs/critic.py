@@ -192,9 +192,7 @@ def check_library(runs: Sequence[Run]) -> None:
         source.library.check(source.points, with_partials=partials)
 
 
-def _epochs(
-    run: Run, checkpoint_every: int, progress: bool, watch: Watch | None
-) -> Iterator[int]:
+def _epochs(run: Run, checkpoint_every: int, progress: bool, watch: Watch | None) -> Iterator[int]:
     """Train, keep the record, and say after each stretch how many epochs are done."""
 
     def train(stop: Stopping) -> Iterator[training.Figures]:

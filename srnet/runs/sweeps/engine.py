@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from srnet.runs.sweeps.worker import Job
 
 MEMBERS = 8
-"""Trials that a worker takes at once: larger stacks gain little on a CPU (`benchmarks/sweep.py`)."""
+"""Trials that a worker takes at once at most: larger stacks gain little on a CPU."""
 
 LOOK = 0.2
 """Seconds between two looks at the workers."""

@@ -43,6 +43,7 @@ ATTEMPTS = 10
 STARTUP = 10
 """Trials of a bayesian search that are drawn at random, before there is anything to learn from."""
 
+
 def _alike(trial: int) -> tuple[float, Hashable]:
     return 0.0, None
 

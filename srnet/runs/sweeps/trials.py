@@ -70,8 +70,8 @@ def likeness(kind: str, settings: Settings) -> tuple[float, Hashable]:
         return 0.0, object()
     disc, points = config.disc, config.batch_size or 0
     inputs = points * (disc.emb_size or 1 if config.ext_type == "embed" else 1 + len(config.ext))
-    numbers = [size for sizes in (disc.hid_num, disc.hid_size) for size in _pair(sizes)]
-    weights = inputs * numbers[2] + sum(n * size**2 for n, size in zip(numbers[:2], numbers[2:]))
+    layers = list(zip(_pair(disc.hid_num), _pair(disc.hid_size), strict=True))
+    weights = inputs * max(size for _, size in layers) + sum(n * size**2 for n, size in layers)
     shared = disc.model_dump(exclude=_EACH_ITS_OWN)
     key = repr((shared, bool(disc.gp), config.ext, config.ext_type, config.arch.lat_size, points))
     return float(weights * disc.iters * config.arch.lat_size * config.epochs), key

@@ -69,7 +69,7 @@ def test_a_grid(study):
 
 def test_a_trial_is_the_run_that_its_config_asks_for(study):
     """As if it had been trained by itself, its values merged into the defaults."""
-    sweep(study())
+    sweep(study())  # in stacks of three
     state = load_state("models/tiny/trial-00004.pt")
     hyperparams = {
         "epochs": 20,
@@ -80,7 +80,21 @@ def test_a_trial_is_the_run_that_its_config_asks_for(study):
         hyperparams, SRData(".", "X50"), SDData("small.lib", "X50"), 0, progress=False
     )
     assert state["hyperparams"] == alone["hyperparams"]
-    assert state["history"] == alone["history"]
+    assert (state["history"], state["fresh"]) == (alone["history"], alone["fresh"])
+
+
+def test_trials_that_are_alike_are_taken_together(study, monkeypatch):
+    """Whatever their learning rates; the largest networks first."""
+    taken = []
+
+    def noted(kind, batch, *rest):
+        taken.append([(one.disc.hid_num, one.disc.hid_size) for one in batch])
+        trials.train_batch(kind, batch, *rest)
+
+    monkeypatch.setattr(worker, "train_batch", noted)
+    file = study(space=("hid_num: {values: [1, [1, 2]]}", "hid_size: {values: [4, 16, 8]}"))
+    sweep(file)
+    assert taken == [[(2, size)] * 3 for size in (16, 8, 4)]
 
 
 def test_random_draws_follow_from_seed_and_number(study):
@@ -102,9 +116,9 @@ def test_in_parts_as_in_one_go(study):
     same_states([f"trial-{i:05d}.pt" for i in range(5)], "parts", "whole")
 
 
-def test_two_workers_as_one(study):
+def test_two_workers_as_one_and_stacks_as_trials_alone(study):
     sweep(study(), out="two", workers=2, storage="elsewhere/s.journal")
-    sweep(study(), out="one")
+    sweep(study(), out="one", members=1)
     assert Path("two/trials.csv").read_bytes() == Path("one/trials.csv").read_bytes()
     same_states([f"trial-{i:05d}.pt" for i in range(6)], "two", "one")
     assert not Path("two/study.journal").exists()
@@ -156,6 +170,7 @@ def test_each_trial_is_tracked_in_the_group_of_the_study(study, monkeypatch):
 
     monkeypatch.setattr(worker, "track", lambda *words, group: Tracker(Run(*words, group=group)))
     rows = sweep(study(), project="p", members=3)
+    runs.sort(key=lambda run: run.words[1])
     assert [run.words[:2] for run in runs] == [("p", f"trial-{i:05d}") for i in range(6)]
     assert {run.group for run in runs} == {"tiny"}
     for row, run in zip(rows, runs, strict=True):
@@ -174,11 +189,13 @@ def test_bayes(study):
     assert {row["disc.hid_num"] for row in rows} <= {1, "[1, 2]"}
 
 
+@pytest.mark.parametrize("members", [1, 5], ids=["alone", "at once"])
 @pytest.mark.parametrize("method", [RANDOM, BAYES], ids=["random", "bayes"])
-def test_early_stopping(study, monkeypatch, method):
+def test_early_stopping(study, monkeypatch, method, members):
     """Each trial is worse than those before it: from the third on, n/2 others are better."""
     file = study(
         method=method,
+        space=("hid_num: {values: [1, [1, 2]]}, ", ""),
         lr=LR,
         epochs=("--epochs=20", "--epochs=60"),
         early=(
@@ -194,7 +211,7 @@ def test_early_stopping(study, monkeypatch, method):
         return [1 / len(records)] * len(record["times"])
 
     monkeypatch.setattr(worker, "steps_of", course)
-    rows = sweep(file)
+    rows = sweep(file, members=members)
     assert [row["ended"] for row in rows] == ["finished"] * 2 + ["stopped early"] * 3
     assert [row["epochs_done"] for row in rows] == [60] * 2 + [16] * 3
     state = load_state("models/tiny/trial-00003.pt")
@@ -203,8 +220,8 @@ def test_early_stopping(study, monkeypatch, method):
 
 def test_a_target_ends_the_study(study):
     file = study(metric=("goal: maximize}", "goal: maximize, target: 0.1}"))
-    rows = sweep(file)
-    assert [row["trial"] for row in rows] == [0]
+    rows = sweep(file, members=1)
+    assert [row["trial"] for row in rows] == [3]  # the first of the longest
 
 
 def test_trials_that_cannot_be_run_are_told(study, capsys):
@@ -224,29 +241,30 @@ def test_trials_that_cannot_be_run_are_told(study, capsys):
 def test_ctrl_c_gives_back_what_is_not_finished(study, monkeypatch):
     batches = []
 
-    def interrupted(kind, batch, watch, trackers):
+    def interrupted(kind, batch, *rest):
         batches.append(len(batch))
         if len(batches) == 2:
             os.kill(os.getpid(), signal.SIGINT)
-        return trials.train_batch(kind, batch, watch, trackers)
+        trials.train_batch(kind, batch, *rest)
 
     with monkeypatch.context() as patch:
         patch.setattr(worker, "train_batch", interrupted)
         with pytest.raises(KeyboardInterrupt):
             sweep(study(), out="parts")
-    assert len(read("parts/trials.csv")) == 1
+    assert batches == [3, 3]
+    assert [row["trial"] for row in read("parts/trials.csv")] == ["3", "4", "5"]
     sweep(study(), out="parts", resume=True)
     sweep(study(), out="whole")
     assert Path("parts/trials.csv").read_bytes() == Path("whole/trials.csv").read_bytes()
     ledger = Ledger("parts/study.journal", "tiny")
-    assert ledger.attempts() == {0: 1, 1: 2, 2: 1, 3: 1, 4: 1, 5: 1}
+    assert ledger.attempts() == {0: 2, 1: 2, 2: 2, 3: 1, 4: 1, 5: 1}
 
 
 def test_ctrl_c_of_a_study_with_workers(study):
     file = study(epochs=("--epochs=20", "--epochs=100000"))
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
     running = subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", COMMAND, "sweep", file, "--workers=2"],
+        [sys.executable, "-W", "error", "-c", COMMAND, "sweep", file, "--workers=2", "--members=1"],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -263,7 +281,8 @@ def test_ctrl_c_of_a_study_with_workers(study):
     assert (running.returncode, told) == (130, "")
     assert shown == "interrupted; the same command with --resume goes on\n"
     assert ledger.results() == {}
-    assert [claim.attempt for claim in ledger.claim(6, 6)] == [0, 0, 0, 0, 1, 1]
+    again = [claim for _ in range(2) for claim in ledger.claim(6, 6)]
+    assert [claim.attempt for claim in again] == [0, 0, 0, 0, 1, 1]
 
 
 def test_a_mistake_of_the_code_is_no_result(study, monkeypatch):

@@ -93,7 +93,7 @@ def start(*words):
 
 def test_kills_of_workers_lose_nothing(folder, alone):
     moments, kills = random.Random(0), 0
-    study = start("--workers=2")
+    study = start("--workers=2", "--members=2")
     while kills < KILLS and study.poll() is None:
         time.sleep(moments.uniform(0.05, 0.2))
         workers = workers_of(study.pid)
@@ -104,7 +104,7 @@ def test_kills_of_workers_lose_nothing(folder, alone):
     assert (study.returncode, told, kills) == (0, "", KILLS)
     ledger = Ledger("models/killed/study.journal", "killed")
     assert sorted(ledger.results()) == list(range(40))
-    assert 40 < sum(ledger.attempts().values()) <= 40 + KILLS
+    assert 40 < sum(ledger.attempts().values()) <= 40 + 2 * KILLS
     ledger.close()
     same(Path("models/killed"), alone)
 

@@ -92,7 +92,7 @@ def test_two_workers_of_which_one_is_killed(study, server):
     assert (second.returncode, told) == (0, "")
     ledger = Ledger(server, "tiny")
     assert sorted(ledger.results()) == list(range(12))
-    assert 12 <= sum(ledger.attempts().values()) <= 13
+    assert 12 <= sum(ledger.attempts().values()) <= 18  # the six of a batch again
     ledger.close()
     run_sweep(file, out="alone", progress=False)
     assert Path("b/trials.csv").read_bytes() == Path("alone/trials.csv").read_bytes()

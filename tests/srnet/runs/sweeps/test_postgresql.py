@@ -100,6 +100,35 @@ def test_two_workers_of_which_one_is_killed(study, server):
     assert len(kept) == 12
 
 
+def test_an_array_of_slurm(study, server, tmp_path):
+    """Two tasks of the array, on a `symdisc` that is this one."""
+    symdisc = tmp_path / "bin" / "symdisc"
+    symdisc.parent.mkdir()
+    symdisc.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{COMMAND}" "$@"\n')
+    symdisc.chmod(0o755)
+    file = study(name=("name: tiny", "name: array"))
+    environment = {
+        **os.environ,
+        "PATH": f"{symdisc.parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "SYMDISC_STORAGE": server,
+    }
+    script = ["bash", str(ROOT / "sweeps/sweep.slurm"), file, "--members", "2", "--", "--epochs=7"]
+    tasks = [
+        subprocess.Popen(script, env={**environment, "SLURM_ARRAY_TASK_ID": number})
+        for number in "01"
+    ]
+    assert [task.wait(timeout=120) for task in tasks] == [0, 0]
+    tables = [Path(f"models/tiny-{number}.csv").read_text() for number in "01"]
+    assert tables[0] == tables[1]
+    assert tables[0].count(",7,finished") == 6
+    assert len(list(Path("models/array").glob("trial-*.pt"))) == 6
+    del environment["SYMDISC_STORAGE"]
+    refused = subprocess.run(script, env=environment, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert "SYMDISC_STORAGE: expected the URL of a PostgreSQL" in refused.stderr
+
+
 def test_a_study_that_is_there_or_of_another_sweep(study, server):
     name = ("name: tiny", "name: other")
     run_sweep(study(name=name), storage=server, count=1, progress=False)

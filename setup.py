@@ -13,6 +13,7 @@ EXTRAS = {
     "benchmarks": ["gplearn>=0.4.3", "pyoperon>=0.6"],
     "tests": [
         "beartype>=0.18",
+        "dask[distributed]>=2024.1",
         "import-linter>=2",
         "matplotlib>=3.8",
         "pytest>=8",

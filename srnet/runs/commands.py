@@ -93,6 +93,10 @@ class SweepSettings(Settings):
         None, description="alike trials that a worker takes at once; None: its share, at most 8"
     )
     project: OptionalText = Field(None, description="W&B project; None: no tracking")
+    backend: Literal["loky", "dask"] | None = Field(
+        None, description="trials are jobs of joblib, with no storage to share"
+    )
+    scheduler: OptionalText = Field(None, description="dask: address of the scheduler")
 
 
 def data(words: Sequence[str]) -> None:

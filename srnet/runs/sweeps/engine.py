@@ -68,6 +68,8 @@ def run_sweep(
     table: str | Path | None = None,
     members: int | None = None,
     project: str | None = None,
+    backend: str | None = None,
+    scheduler: str | None = None,
     more: Sequence[str] = (),
     progress: bool = True,
 ) -> Study:
@@ -88,6 +90,9 @@ def run_sweep(
         members: trials that a worker takes at once, alike ones; None: as many as its share, at
             most 8, and one in a bayesian search, which learns from each.
         project: W&B project to track each trial in, as a run of the study's group; None: none.
+        backend: "loky" or "dask": trials are independent jobs of joblib, see
+            `srnet.runs.sweeps.jobs`; None: workers that share the storage.
+        scheduler: address of the dask scheduler.
         more: words to add to the file's command, such as ["--epochs", "100"].
         progress: a progress bar, where standard error is a terminal.
 
@@ -104,6 +109,11 @@ def run_sweep(
     table = Path(table or out / "trials.csv")
     check_table(table)
     storage = str(storage or out / "study.journal")
+    if backend is not None and (sweep.method == "bayes" or sweep.early_terminate is not None):
+        what = "method bayes" if sweep.method == "bayes" else "early_terminate"
+        raise InputError(
+            f"--backend {backend}: its jobs know nothing of each other, and {what} does"
+        )
     ledger_room, worker_room = _rooms()
     _check_first(command, seed)
     text, where, words = sweep.text, str(file), tuple(more)
@@ -125,7 +135,11 @@ def run_sweep(
 
             told()
             try:
-                if workers == 1:
+                if backend is not None:
+                    from srnet.runs.sweeps.jobs import work_by_jobs
+
+                    work_by_jobs(job, ledger, told, backend, scheduler, workers)
+                elif workers == 1:
                     worker_room.work(job, ledger, told)
                 else:
                     _supervise(job, workers, told)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sdnet.errors import InputError
+from srnet.runs.config import Settings
 from srnet.runs.states import save_state
 from srnet.runs.sweeps.command import KINDS, Command, command_of, typed
 from srnet.runs.sweeps.format import parse_sweep
@@ -71,10 +72,10 @@ def work(job: Job, ledger: Ledger, told: Callable[[], None] = lambda: None) -> N
         InputError: the storage can't be used.
     """
     command = job.command()
-    order = _Order(command, job.seed)
+    order = Order(command, job.seed)
     with ledger.beating():
         while claims := _next(ledger, command, job, order):
-            batch = _Batch(claims, ledger, command, job, told)
+            batch = Batch(claims, ledger, command, job, told)
             try:
                 batch.train()
             except BaseException:
@@ -109,7 +110,7 @@ def over(ledger: Ledger, command: Command, count: int) -> bool:
     return len(results) >= count
 
 
-class _Order:
+class Order:
     """Which trials are taken together: those that train at once, as far as that is known."""
 
     def __init__(self, command: Command, seed: int):
@@ -128,7 +129,7 @@ class _Order:
         return self._known[trial]
 
 
-def _next(ledger: Ledger, command: Command, job: Job, order: _Order) -> list[Claim]:
+def _next(ledger: Ledger, command: Command, job: Job, order: Order) -> list[Claim]:
     """The trials to train next; waits while others may leave theirs; none when all is done."""
     while not over(ledger, command, job.count):
         if _parent_is_gone():
@@ -154,7 +155,7 @@ def _values(claim: Claim, ledger: Ledger, command: Command, seed: int) -> dict[s
     return _planned(claim.trial, command, seed)
 
 
-class _Batch:
+class Batch:
     """Trials that were taken together: each is trained, and its state and result kept."""
 
     def __init__(
@@ -166,12 +167,13 @@ class _Batch:
         told: Callable[[], None],
     ):
         self._ledger, self._command, self._job, self._told = ledger, command, job, told
-        self._left, self._interrupted = list(claims), False
+        self._left, self.interrupted = list(claims), False
         self._trained: list[tuple[Claim, dict[str, Any]]] = []
 
-    def train(self) -> None:
-        """Train all of them; KeyboardInterrupt where one was interrupted."""
-        command, job, batch = self._command, self._job, []
+    def begin(self) -> list[Settings]:
+        """The settings of the trials that can be trained; the others have failed."""
+        command, job = self._command, self._job
+        batch: list[Settings] = []
         for claim in tuple(self._left):
             values = _values(claim, self._ledger, command, job.seed)
             self._ledger.note(claim, values)
@@ -182,24 +184,35 @@ class _Batch:
                 continue
             batch.append(settings)
             self._trained.append((claim, typed(command, values)))
+        return batch
+
+    def train(self) -> None:
+        """Train all of them here; KeyboardInterrupt where one was interrupted."""
+        job, batch = self._job, self.begin()
         trackers = [
-            track(job.project, Path(state_name(one.trial)).stem, to_plain(settings), group=job.name)
-            for (one, _), settings in zip(self._trained, batch, strict=True)
+            track(job.project, name, to_plain(settings), group=job.name)
+            for name, settings in zip(self.names, batch, strict=True)
         ]
-        watch = _Watch([claim for claim, _ in self._trained], self._ledger, command)
-        train_batch(command.kind, batch, watch, self._ended, trackers)
-        if self._interrupted:
+        watch = _Watch([claim for claim, _ in self._trained], self._ledger, self._command)
+        train_batch(self._command.kind, batch, watch, self.ended, trackers)
+        if self.interrupted:
             raise KeyboardInterrupt
+
+    @property
+    def names(self) -> list[str]:
+        """Of the trials that can be trained, in their order."""
+        return [Path(state_name(claim.trial)).stem for claim, _ in self._trained]
 
     def release(self) -> None:
         """Give back those that have no result."""
         for claim in self._left:
             self._ledger.release(claim)
 
-    def _ended(self, i: int, outcome: dict | InputError) -> None:
+    def ended(self, i: int, outcome: dict | InputError) -> None:
+        """Keep what came of the i-th of those that can be trained."""
         claim, values = self._trained[i]
         if isinstance(outcome, dict) and outcome["ended"] == "interrupted":
-            self._interrupted = True
+            self.interrupted = True
             return
         if isinstance(outcome, dict):
             save_state(self._job.out / state_name(claim.trial), outcome)

@@ -75,6 +75,7 @@ def study_page(
 
     Args:
         rows: the trials, each with its number under "trial"; values are numbers, text, lists, None.
+            The table shows those that differ, but for "state", the name of a file.
         scales: for each hyperparameter to draw, and for the metric, one of `SCALES`.
         courses: by the trials' numbers; thinned to `POINTS` points.
         source: where the study comes from, such as its file.

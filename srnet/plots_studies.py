@@ -19,7 +19,8 @@ MAP = "viridis_r"  # dark for the best, which has to be seen
 TRENDS = (COLOURS[0], COLOURS[1], COLOURS[2], GREY)
 """The colours of trends, in their order; those of the page."""
 
-Curve = tuple[Sequence[int], Sequence[float]]  # epochs and values
+Figures = Sequence[float] | np.ndarray
+Curve = tuple[Sequence[int] | np.ndarray, Figures]  # epochs and values
 
 
 def curves_by_trend(

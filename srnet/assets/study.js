@@ -103,7 +103,7 @@ function drawAxis(svg, axis, number, x, {top, height, below}) {
   if (log) add(group, "text", {x, y: 26, class: "small"}, "log");
   add(group, "line", {x1: x, x2: x, y1: top, y2: bottom});
   const labels = axis.scale === "choice"
-    ? axis.choices.map((choice, i) => [choice, along(i, [0, axis.choices.length - 1], false)])
+    ? axis.choices.map((choice, i) => [isNaN(choice) ? choice : write(Number(choice)), along(i, [0, axis.choices.length - 1], false)])
     : (axis.ends ? ticks(axis.ends, log) : []).map(value => [write(value), along(value, axis.ends, log)]);
   for (const [label, share] of labels) {
     const y = bottom - height * share;
@@ -172,7 +172,7 @@ function drawCurves(parent) {
   const low = values.reduce((a, b) => Math.min(a, b)), high = values.reduce((a, b) => Math.max(a, b));
   const last = Math.max(...followed.map(({course}) => course.epochs.at(-1)));
   drawLegend(box);
-  const width = 640, height = 330, left = 56, bottom = height - 38, top = 8, right = width - 12;
+  const width = 640, height = 330, left = 56, bottom = height - 38, top = 8, right = width - 22;
   const x = epoch => left + (right - left) * epoch / last;
   const y = value => bottom - (bottom - top) * along(value, [low, high], log);
   const svg = add(box, "svg", {viewBox: `0 0 ${width} ${height}`, role: "img"});
@@ -229,13 +229,12 @@ function drawShares(parent) {
 
 // -- the table, and the settings of one trial ----------------------------------------------
 
-function columns() { // axes, and what else differs; names of each trial alone are left to its settings
+function columns() { // the axes, and what else differs; the name of the state is left to the settings
   const keys = [...new Set(trials.flatMap(trial => Object.keys(trial.row)))];
   const axes = data.axes.map(axis => axis.key);
   return keys.filter(key => {
-    const seen = new Set(trials.map(trial => write(trial.row[key])));
-    const names = seen.size === trials.length && trials.every(trial => typeof trial.row[key] === "string");
-    return key === "trial" || axes.includes(key) || (seen.size > 1 && !names);
+    const different = new Set(trials.map(trial => write(trial.row[key]))).size > 1;
+    return key === "trial" || axes.includes(key) || (different && key !== "state");
   });
 }
 

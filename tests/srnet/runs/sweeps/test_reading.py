@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from sdnet.errors import InputError
 from srnet.pages import page_data
 from srnet.runs.cli import main
+from srnet.runs.states import FORMATS, save_state
 from srnet.runs.sweeps.engine import run_sweep
 from srnet.runs.sweeps.importance import importances
 from srnet.runs.sweeps.laws import Categorical, IntUniform, LogUniformValues, Uniform
@@ -187,6 +189,53 @@ def test_a_study_of_which_every_trial_failed(study, capfd):
     assert main(["study", "tiny.yaml"]) == 0
     assert "No importances: 0 trials" in " ".join(capfd.readouterr().out.split())
     assert [path.name for path in Path("figures").iterdir()] == ["tiny.html"]
+
+
+GENERATORS = """
+name: joint
+program: symdisc
+command: ["${env}", "${program}", fit, --config, "${args_json_file}"]
+method: random
+parameters: {lr: {distribution: log_uniform_values, min: 1e-5, max: 1e-1}}
+"""
+
+
+def test_a_study_of_generators(tmp_path, monkeypatch, capfd):
+    """A course is that of the chosen member's loss_inside, over its loss of the first epoch."""
+    monkeypatch.chdir(tmp_path)
+    Path("joint.yaml").write_text(GENERATORS)
+    figures = ["loss", "loss_inside", "score", "min_corr", "min_corr_inside"]
+    lines = [",".join(["trial", "lr", *figures, "ended", "state"])]
+    courses = {0: [50.0, 50.0, 0.1], 1: [50.0, 5.0, 50.0], 2: [30.0] * 3, 3: [math.nan] * 3}
+    form = "generator 1"
+    for trial, losses in courses.items():
+        state = {
+            **dict.fromkeys(FORMATS[form]),
+            "format": form,
+            "best": 1,
+            "measures": {
+                "epoch": [10, 20, 30],
+                "loss_inside": torch.tensor([[7.0, loss] for loss in losses]),
+            },
+            "history": {"loss": torch.tensor([[7.0, 50.0]] * 30)},
+        }
+        save_state(f"models/joint/{trial}.pt", state)
+        lines.append(f"{trial},{10.0**-trial},,{losses[-1]},,,,finished,{trial}.pt")
+    Path("models/joint/trials.csv").write_text("\n".join(lines))
+    found = read_study("joint.yaml")
+    assert found.trends == {STAYS: [], DROPS: [1], SLOWLY: [0], NEVER: [2, 3]}
+    assert found.scales == {"lr": "log", "loss_inside": "log"}
+    assert main(["study", "joint.yaml"]) == 0
+    shown = " ".join(capfd.readouterr().out.split())
+    assert "the decades by which loss_inside of the chosen member is below" in shown
+    data = page_data(Path("figures/joint.html").read_text(encoding="utf-8"))
+    assert (data["maximize"], data["curves"]["log"], data["curves"]["chance"]) == (
+        False,
+        True,
+        None,
+    )
+    assert data["courses"][0] == [0, [10, 20, 30], [50.0, 50.0, 0.1], SLOWLY]
+    assert data["rows"][3]["loss_inside"] == "nan"
 
 
 @pytest.mark.parametrize(

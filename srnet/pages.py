@@ -19,6 +19,7 @@ import numpy as np
 
 from sdnet.errors import InputError, nearest
 
+SCRIPTS = ("drawing.js", "figures.js", "study.js")
 SCALES = ("linear", "log", "choice")
 POINTS = 400
 """Points of a curve on a page, at most."""
@@ -108,7 +109,7 @@ def study_page(
         "shares": [[key, _plain(share)] for key, share in (shares or {}).items()],
         "notes": list(notes),
     }
-    script, style = _asset("drawing.js") + _asset("study.js"), _asset("study.css")
+    script, style = "".join(map(_asset, SCRIPTS)), _asset("study.css")
     policy = f"script-src {_hash(script)}; style-src {_hash(style)}"
     return _PAGE.format(
         policy=policy, title=html.escape(title), style=style, script=script, data=_embedded(data)

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
-from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -212,8 +211,7 @@ def test_other_text_is_no_page():
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node, to read the script")
 def test_the_script_can_be_read():
-    assets = files("srnet").joinpath("assets")
-    text = "".join(assets.joinpath(f"{name}.js").read_text() for name in ("drawing", "study"))
+    text = Elements(page()).texts("script")[1]
     found = subprocess.run(
         ["node", "--check", "-"], input=text, capture_output=True, text=True, check=False
     )

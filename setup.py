@@ -32,6 +32,7 @@ setup(
     license="MIT",
     license_files=["LICENSE"],
     packages=find_packages(include=["srnet*", "sdnet*"]),
+    package_data={"srnet": ["assets/*"]},
     python_requires=">=3.11",
     install_requires=[
         "jaxtyping>=0.2.30",

@@ -1,5 +1,6 @@
 """The commands of `symdisc`: each takes its words, and has a Python twin that does the work."""
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -281,7 +282,8 @@ def study(words: Sequence[str]) -> None:
         StudySettings,
         flags,
         "symdisc study FILE",
-        "The best trials of a sweep file's study, what matters to them, how they went; figures.",
+        "The best trials of a sweep file's study, what matters to them, how they went; figures, "
+        "and a page for a browser.",
     )
     if len(files) != 1:
         raise InputError(f"symdisc study: got {len(files)} files, expected one")
@@ -292,11 +294,13 @@ def study(words: Sequence[str]) -> None:
     found = read_study(files[0], settings.out)
     print(as_table(varying(found.best, found.command.metric)[:SHOWN_TRIALS]))
     shares = [{"importance": key, "share": share} for key, share in found.importances.items()]
-    print(f"\n{as_table(shares)}")
-    if found.curves:
-        counts = [{"trend": name, "trials": len(one)} for name, one in found.trends.items()]
-        print(f"\n{as_table(counts)}")
+    counts = [{"trend": name, "trials": len(one)} for name, one in found.trends.items()]
+    for table in (shares, counts if found.courses else []):
+        if table:
+            print(f"\n{as_table(table)}")
+    print("", *(textwrap.fill(note, 100) for note in found.notes), sep="\n")
     print(f"\nfigures: {' '.join(map(str, found.draw(settings.figures)))}")
+    print(f"page: {found.write_page(settings.figures)}")
 
 
 def runs(words: Sequence[str]) -> None:

@@ -16,7 +16,9 @@ FEW = 8
 """So many different numbers, or fewer, are taken for choices."""
 
 
-def importances(rows: Sequence[Mapping], keys: Sequence[str], metric: str) -> dict[str, float]:
+def importances(
+    rows: Sequence[Mapping], keys: Sequence[str], metric: str, log: bool = False
+) -> dict[str, float]:
     """The share of the metric's variance over the space that each key alone explains, summing to 1.
 
     By functional ANOVA of a forest fitted to the trials (Hutter et al., 2014, as in optuna), with
@@ -26,6 +28,7 @@ def importances(rows: Sequence[Mapping], keys: Sequence[str], metric: str) -> di
     Args:
         rows: of a study, see `srnet.runs.sweeps.results.rows_of`.
         keys: the hyperparameters to compare.
+        log: of the logarithm of the metric, whose figures are above 0.
 
     Raises:
         InputError: fewer than four trials have a figure, or no key varies over them.
@@ -45,9 +48,8 @@ def importances(rows: Sequence[Mapping], keys: Sequence[str], metric: str) -> di
     study = optuna.create_study()
     for row in rows:
         params = {key: _param(row[key], space) for key, space in spaces.items()}
-        study.add_trial(
-            optuna.trial.create_trial(params=params, distributions=spaces, value=row[metric])
-        )
+        value = math.log(row[metric]) if log else row[metric]
+        study.add_trial(optuna.trial.create_trial(params=params, distributions=spaces, value=value))
     if len({row[metric] for row in rows}) == 1:
         return dict.fromkeys(spaces, 0.0)
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)

@@ -2,29 +2,43 @@
 
 import csv
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from sdnet.errors import InputError
-from srnet import plots, plots_studies
-from srnet.runs.states import load_state
+from srnet import pages, plots, plots_studies
+from srnet.pages import Course
+from srnet.runs.states import load_state, write_whole
 from srnet.runs.sweeps.command import KINDS, Command, command_of
 from srnet.runs.sweeps.engine import folder_of
 from srnet.runs.sweeps.format import read_sweep
+from srnet.runs.sweeps.laws import InvLogUniform, Law, LogNormal, LogUniform, LogUniformValues
 from srnet.runs.sweeps.results import best
-from srnet.runs.sweeps.trends import TRENDS, smoothed, trend
+from srnet.runs.sweeps.trends import CHANCE, RULES, TRENDS, loss_trend, smoothed, trend
 from srnet.runs.values import read_text
+
+FEW = 8
+"""So many different values of a hyperparameter, or fewer, are shown as choices."""
+
+_LABELS = {"critic": "accuracy on unseen curves", "fit": "loss_inside of the chosen member"}
+_LOG_LAWS = (InvLogUniform, LogNormal, LogUniform, LogUniformValues)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a study's folder holds: rows by trial, and the accuracies of critics by state's name."""
+    """What a study's folder holds: rows by trial, and how each trial went, by its number.
+
+    A critic's course is its accuracy, smoothed; generators', the loss of the member chosen.
+    """
 
     command: Command
     rows: list[dict]
-    curves: dict[str, list[float]]
+    courses: dict[int, Course]
+    file: str
 
     @property
     def best(self) -> list[dict]:
@@ -37,47 +51,111 @@ class Reading:
         keys = [one.key for one in self.command.sweep.parameters]
         return [key for key in keys if len({str(row.get(key)) for row in self.rows}) > 1]
 
+    @property
+    def scales(self) -> dict[str, str]:
+        """How an axis of each of `keys`, and of the metric, is drawn: see `srnet.pages.SCALES`."""
+        laws = {one.key: one.law for one in self.command.sweep.parameters}
+        metric = self.command.metric.name
+        scales = {
+            key: scale_of([row.get(key) for row in self.rows], laws[key]) for key in self.keys
+        }
+        return {**scales, metric: scale_of([row[metric] for row in self.rows])}
+
     @cached_property
-    def importances(self) -> dict[str, float]:
-        """See `srnet.runs.sweeps.importance.importances`."""
+    def _shares(self) -> dict[str, float] | InputError:
         from srnet.runs.sweeps.importance import importances  # here, since it needs optuna
 
-        return importances(self.rows, self.keys, self.command.metric.name)
+        metric = self.command.metric.name
+        try:
+            return importances(self.rows, self.keys, metric, self.scales[metric] == "log")
+        except InputError as error:
+            return error
 
-    @cached_property
-    def trends(self) -> dict[str, list[str]]:
-        """The states of each trend, see `srnet.runs.sweeps.trends`."""
-        found: dict[str, list[str]] = {name: [] for name in TRENDS}
-        for name, curve in self.curves.items():
-            found[trend(curve)].append(name)
-        return found
+    @property
+    def importances(self) -> dict[str, float]:
+        """See `srnet.runs.sweeps.importance.importances`; none, where the trials are too few.
+
+        Of a metric that goes over more than two orders of magnitude, its logarithm is looked at.
+        """
+        return {} if isinstance(self._shares, InputError) else self._shares
+
+    @property
+    def trends(self) -> dict[str, list[int]]:
+        """The trials of each trend, see `srnet.runs.sweeps.trends`."""
+        return {
+            name: [trial for trial, course in self.courses.items() if course.trend == name]
+            for name in TRENDS
+        }
+
+    @property
+    def notes(self) -> list[str]:
+        """The rule of the trends, and why importances are missing, if they are."""
+        trends = [f"Trends: {RULES[self.command.kind]}"] if self.courses else []
+        missing = (
+            [f"No importances: {self._shares}."] if isinstance(self._shares, InputError) else []
+        )
+        return trends + missing
 
     def draw(self, folder: Path) -> list[Path]:
-        """Write the figures; their paths.
+        """Write those of the figures that there is something to draw for; their paths.
 
         Raises:
-            InputError: there is nothing to draw, or a figure can't be written.
+            InputError: a figure can't be written.
         """
         metric = self.command.metric
-        name = folder / (self.command.sweep.name or "study")
-        drawn = {
-            "parallel": plots_studies.parallel_coordinates(
-                self.rows, self.keys, metric.name, metric.goal == "maximize"
-            ),
-            "importance": plots_studies.bars(
-                self.importances, f"share of the variance of {metric.name}"
-            ),
-        }
-        if self.curves:
-            groups = {
-                kind: [smoothed(self.curves[state]).tolist() for state in states]
-                for kind, states in self.trends.items()
-            }
-            drawn["trends"] = plots_studies.curves_by_trend(groups, "accuracy on unseen curves")
-        paths = [name.with_name(f"{name.name}-{kind}.png") for kind in drawn]
+        drawn = {}
+        if any(_is_finite(row[metric.name]) for row in self.rows):
+            drawn["parallel"] = plots_studies.parallel_coordinates(
+                self.rows, self.scales, metric.name, metric.goal == "maximize"
+            )
+        if self.importances:
+            log = "log " if self.scales[metric.name] == "log" else ""
+            label = f"share of the variance of {log}{metric.name} (fANOVA)"
+            drawn["importance"] = plots_studies.bars(self.importances, label)
+        if self.courses:
+            drawn["trends"] = plots_studies.curves_by_trend(
+                {
+                    name: [(self.courses[i].epochs, self.courses[i].values) for i in trials]
+                    for name, trials in self.trends.items()
+                },
+                _LABELS[self.command.kind],
+                chance=CHANCE if self.command.kind == "critic" else None,
+                log=self.command.kind == "fit",
+            )
+        paths = [self._path(folder, f"-{kind}.png") for kind in drawn]
         for path, figure in zip(paths, drawn.values(), strict=True):
             plots.save(figure, path)
         return paths
+
+    def write_page(self, folder: Path) -> Path:
+        """Write the interactive page, see `srnet.pages.study_page`; its path.
+
+        Raises:
+            InputError: it can't be written.
+        """
+        metric, critics = self.command.metric, self.command.kind == "critic"
+        path = self._path(folder, ".html")
+        page = pages.study_page(
+            self.rows,
+            self.scales,
+            metric.name,
+            self.courses,
+            title=self.command.sweep.name or path.stem,
+            source=self.file,
+            maximize=metric.goal == "maximize",
+            shares=self.importances,
+            trends=TRENDS if self.courses else None,
+            label=_LABELS[self.command.kind],
+            log=not critics,
+            chance=CHANCE if critics else None,
+            notes=self.notes,
+        )
+        write_whole(path, page.encode())
+        return path
+
+    def _path(self, folder: Path, end: str) -> Path:
+        name = folder_of(self.command.sweep, Path(self.file), None).name
+        return folder / f"{name}{end}"
 
 
 def read_study(file: str | Path, folder: str | Path | None = None) -> Reading:
@@ -95,12 +173,54 @@ def read_study(file: str | Path, folder: str | Path | None = None) -> Reading:
     rows = [{key: _cell(text, key in names) for key, text in line.items()} for line in lines]
     if not rows or not {"trial", "state", command.metric.name} <= rows[0].keys():
         raise InputError(f"{path}: no finished trial of this sweep; expected some of symdisc sweep")
-    curves = {}
-    if command.kind == "critic":
-        for row in rows:
-            if row["state"] is not None:
-                curves[row["state"]] = load_state(folder / row["state"])["history"]["acc"]
-    return Reading(command, rows, curves)
+    course = {"critic": _accuracy, "fit": _loss}[command.kind]
+    courses = {
+        row["trial"]: course(load_state(folder / row["state"]))
+        for row in rows
+        if row["state"] is not None
+    }
+    return Reading(command, rows, courses, str(file))
+
+
+def _accuracy(state: Mapping) -> Course:
+    """The course of a critic."""
+    values = state["history"]["acc"]
+    shown = smoothed(values) if len(values) else []
+    return Course(range(1, len(values) + 1), shown, trend(values))
+
+
+def _loss(state: Mapping) -> Course:
+    """The course of generators: that of the member chosen."""
+    member, measures = state["best"], state["measures"]
+    if not measures["epoch"]:
+        return Course([], [], trend([]))
+    values = measures["loss_inside"][:, member].tolist()
+    first = float(state["history"]["loss"][0, member])
+    return Course(measures["epoch"], values, loss_trend(values, first))
+
+
+def scale_of(values: list, law: Law | None = None) -> str:
+    """The scale of an axis: of a hyperparameter by its law and values, of a figure by its values.
+
+    Numbers that a logarithmic law draws, or over more than two orders of magnitude, are drawn by
+    their logarithm; a hyperparameter of `FEW` values, or not of numbers alone, as choices.
+
+    >>> scale_of([1e-5, 1.0]), scale_of([0.5, 0.9])
+    ('log', 'linear')
+    """
+    known = [value for value in values if value is not None]
+    numbers = [value for value in known if _is_finite(value)]
+    few = law is not None and not isinstance(law, _LOG_LAWS) and len(set(known)) <= FEW
+    if few or (law is not None and len(numbers) < len(known)):
+        return "choice"
+    if isinstance(law, _LOG_LAWS):
+        return "log"
+    wide = bool(numbers) and min(numbers) > 0 and max(numbers) > 100 * min(numbers)
+    return "log" if wide else "linear"
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _cell(text: str, figure: bool) -> Any:

@@ -97,6 +97,36 @@ def _histories(label: str, run: Run, figure: str) -> Float[np.ndarray, "r n"]:
     return checked(f"history.{figure} of run {label!r}", [row[:epochs] for row in rows], "r n")
 
 
+def growth(accuracies: Mapping[str, Mapping[int, Sequence[float]]], ax: Axes | None = None) -> Axes:
+    """Accuracy against the number of templates (log axis): means of seeds, with their range.
+
+    Args:
+        accuracies: for each label and size of library the accuracies of its seeds, in [0, 1].
+
+    Raises:
+        InputError: nothing to draw, or a label without accuracies.
+
+    >>> ax = growth({"plain": {10: [0.5, 0.7], 1: [0.9]}})
+    >>> [round(float(acc), 3) for acc in ax.lines[0].get_ydata()]
+    [0.9, 0.6]
+    """
+    if not accuracies or not all(all(sizes.values()) and sizes for sizes in accuracies.values()):
+        raise InputError("no accuracies to draw; expected some for each label and size")
+    ax = ax or _panels(None, (1, 1), 4.5)[0, 0]
+    for i, (label, by_size) in enumerate(accuracies.items()):
+        sizes, colour = sorted(by_size), COLOURS[i % len(COLOURS)]
+        rows = [to_numpy(by_size[size]) for size in sizes]
+        low, high = ([pick(row) for row in rows] for pick in (np.min, np.max))
+        ax.fill_between(sizes, low, high, color=colour, alpha=0.15, linewidth=0)
+        ax.plot(sizes, [row.mean() for row in rows], "o-", color=colour, markersize=4, label=label)
+    ax.axhline(0.5, color=GREY, linewidth=1, linestyle="--", label="chance")
+    ax.set_xscale("log")
+    dress(ax, "templates in the library", "accuracy on fresh curves")
+    ax.set_title("mean of the seeds, and their range", **NOTE)
+    ax.legend(loc="best", **LEGEND)
+    return ax
+
+
 def curves_side_by_side(
     x: Array, real: Array, fake: Array, axes: Panels = None, column: int = 0
 ) -> np.ndarray:

@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "critics": ["train_critics"],
         "generator": ["train_generator"],
         "generators": ["load_generator"],
+        "growth": ["growth_study"],
         "listing": ["list_runs"],
         "states": ["load_state"],
         "sweeps.engine": ["run_sweep"],

@@ -18,6 +18,7 @@ COMMANDS = {
     "discover": "find the equation of a table",
     "read": "read out a state: the equation, and what each latent is",
     "compare": "train critics that see more and more, over several seeds; table and figures",
+    "growth": "train critics against larger and larger libraries; table and figure",
     "sweep": "run the hyperparameter study of a W&B sweep file, here or with other machines",
     "study": "what a hyperparameter study found: best trials, what matters, figures",
     "runs": "list the states of a folder",

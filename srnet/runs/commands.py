@@ -11,8 +11,10 @@ from sdnet.errors import InputError, nearest
 from srnet.runs.arguments import parse_args
 from srnet.runs.config import (
     Count,
+    Counts,
     CriticRun,
     FilePath,
+    Names,
     NonNegative,
     OptionalCount,
     OptionalText,
@@ -50,6 +52,20 @@ class CompareSettings(Sources):
     jobs: Count = Field(2, description="processes")
     out: FilePath = Field(Path("models"), description="folder of the states")
     figures: FilePath = Field(Path("figures"), description="folder of the figures")
+
+
+class GrowthSettings(Settings):
+    """The table of the study, its libraries and critics, and where its results go."""
+
+    data: FilePath = Field(Path("data"), description="folder of the tables")
+    in_var: Text = Field("X10[:,0]", description="input table, and which of its columns is x0")
+    rows: Text = Field("train", description="rows: train, val or test by the mask file, or all")
+    sizes: Counts = Field((1, 3, 9, 26, 100, 1000, 10000), description="templates of each library")
+    kinds: Names = Field(("plain", "gradients-stacked"), description="what the critics see")
+    seeds: Count = Field(3, description="seeds of each setting: 0, 1, ...")
+    epochs: Count = Field(2000, description="epochs of every critic")
+    out: FilePath = Field(Path("models/growth"), description="folder of the states")
+    figures: FilePath = Field(Path("figures"), description="folder of the figure")
 
 
 class ReadSettings(Settings):
@@ -241,6 +257,34 @@ def compare(words: Sequence[str]) -> None:
     plots.save(figures.samples(first), settings.figures / "samples.png")
     plots.save(figures.verdicts(first), settings.figures / "verdicts.png")
     print(f"states: {settings.out}  figures: {settings.figures}")
+
+
+def growth(words: Sequence[str]) -> None:
+    """`symdisc growth [--KEY VALUE ...]`"""
+    settings = parse_args(
+        GrowthSettings,
+        words,
+        "symdisc growth",
+        "Train critics against larger and larger libraries: table, states and a figure.",
+    )
+    from srnet import plots
+    from srnet.runs import growth as study
+    from srnet.tables import SRData
+    from srnet.texttable import as_table
+
+    rows = None if settings.rows == "all" else settings.rows
+    results = study.growth_study(
+        SRData(settings.data, settings.in_var, rows=rows),
+        settings.out,
+        sizes=settings.sizes,
+        kinds=settings.kinds,
+        seeds=range(settings.seeds),
+        epochs=settings.epochs,
+    )
+    print(as_table(study.summary(results)))
+    path = settings.figures / "growth.png"
+    plots.save(plots.growth(study.accuracies(results)).figure, path)
+    print(f"states: {settings.out}  figure: {path}")
 
 
 def sweep(words: Sequence[str]) -> int:

@@ -56,6 +56,11 @@ def _channels(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
+def _several(value: object) -> object:
+    """One may be written without a list."""
+    return value if isinstance(value, list | tuple) else (value,)
+
+
 def _matrix(rows: tuple[tuple[float, ...], ...]) -> tuple[tuple[float, ...], ...]:
     if not rows or not rows[0] or any(len(row) != len(rows[0]) for row in rows):
         raise ValueError("empty, or rows of different lengths")
@@ -92,6 +97,15 @@ Decay = Annotated[_Share, _says("a number in [0, 1)")]
 FilePath = Annotated[Path, _says("a path")]
 OptionalText = Annotated[str | None, _says("text or none")]
 OptionalCount = Annotated[_Size | None, _says("a whole number >= 1, or none")]
+Counts = Annotated[
+    tuple[_Size, ...],
+    BeforeValidator(_several),
+    Field(min_length=1),
+    _says("whole numbers >= 1"),
+]
+Names = Annotated[
+    tuple[str, ...], BeforeValidator(_several), Field(min_length=1), _says("a list of names")
+]
 Depths = Annotated[_Depth | tuple[_Depth, _Depth], _says("a whole number >= 0, or a pair of them")]
 Sizes = Annotated[_Size | tuple[_Size, _Size], _says("a whole number >= 1, or a pair of them")]
 Cells = Annotated[_Cell | tuple[_Cell, _Cell], _says("'MLP' or 'DSN', or a pair of them")]

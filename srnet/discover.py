@@ -18,7 +18,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from sdnet.errors import InputError, nearest
@@ -26,10 +26,8 @@ from sdnet.formula import to_text, to_torch
 from sdnet.library import SDData
 from srnet import equations as tables
 from srnet.pursuit import EXPRESSED, Pursuit
+from srnet.rows import split, told
 from srnet.search import ENGINES, installed
-
-LEAST_ROWS = 8
-HELD = 0.25  # of the rows, for validation
 
 
 class SymbolicRegressor(RegressorMixin, BaseEstimator):
@@ -108,9 +106,9 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         try:
             x, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         except ValueError as error:
-            raise InputError(_told(error, X, y)) from error
+            raise InputError(told(error, X, y)) from error
         self._check_settings(x)
-        rows = _split(x, y.astype(np.float64), validation, self.random_state)
+        rows = split(x, y.astype(np.float64), validation, self.random_state)
         pursuit = self._pursuit(*rows)
         if np.ptp(pursuit.y) == 0:
             found = tables.scored([_constant(pursuit.y[0])], *pursuit.held, "constant")
@@ -244,38 +242,11 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
                     f"masks is {self.masks!r}; expected rows of 0 and 1, one for each latent, "
                     f"with an entry for each of the {x.shape[1]} columns of X"
                 )
-
-
-def _split(x: ndarray, y: ndarray, validation: Any, seed: int) -> tuple[ndarray, ...]:
-    """Rows to fit and rows to judge: x, y, held x, held y. Equal rows stay on one side."""
-    varies = np.ptp(x, axis=0) > 0
-    if not varies.all():
-        constant = ", ".join(f"x{i}" for i in np.flatnonzero(~varies))
-        warnings.warn(f"{constant}: constant in X, so no law can be seen in it", stacklevel=3)
-    if validation is not None:
-        if not isinstance(validation, tuple) or len(validation) != 2:
-            given = f"{type(validation).__name__} of {len(validation)}"
-            raise InputError(f"validation is a {given}; expected (X, y)")
-        try:
-            held = check_array(validation[0], dtype=np.float64)
-            target = check_array(validation[1], dtype=np.float64, ensure_2d=False).ravel()
-        except ValueError as error:
-            raise InputError(f"validation: {_told(error, *validation)}") from error
-        if held.shape[1] != x.shape[1] or len(held) != len(target):
-            raise InputError(
-                f"validation has X {held.shape} and y {target.shape}; expected as many rows in "
-                f"both and the {x.shape[1]} columns of X"
-            )
-        return x, y, held, target
-    distinct, place = np.unique(x, axis=0, return_inverse=True)
-    if len(distinct) < LEAST_ROWS:
-        raise InputError(
-            f"X has {len(x)} samples (rows), {len(distinct)} of them distinct; expected at least "
-            f"{LEAST_ROWS}, to fit formulas to some and judge them on the others"
-        )
-    chosen = np.random.default_rng(seed).permutation(len(distinct))[: round(HELD * len(distinct))]
-    apart = np.isin(place.ravel(), chosen)
-    return x[~apart], y[~apart], x[apart], y[apart]
+            blind = np.flatnonzero(~np.asarray(masks, dtype=bool).any(1))
+            if len(blind):
+                raise InputError(
+                    f"row {blind[0]} of masks is all 0; expected each latent to see an input"
+                )
 
 
 def open_library(path: str | Path) -> SDData:
@@ -287,26 +258,6 @@ def open_library(path: str | Path) -> SDData:
     text = Path(path).read_text("utf-8", "replace") if Path(path).is_file() else ""
     table = re.search(r"^[^#]*?\b([A-Za-z_]\w*)\[", text, re.MULTILINE)
     return SDData(path, table[1] if table else "X")
-
-
-def _told(error: ValueError, x: Any, y: Any) -> str:
-    """What scikit-learn says of X and y, in one sentence, with the first place that is meant."""
-    said = str(error).splitlines()[0].rstrip(".:")
-    placed = any(word in said for word in ("NaN", "infinity", "convert"))
-    for name, values in (("X", x), ("y", y)) if placed else ():
-        rows = np.asarray(values, dtype=object)
-        for place in np.ndindex(rows.shape):
-            if not _is_finite(rows[place]):
-                where = f"row {place[0]}" + (f", column {place[1]}" if len(place) > 1 else "")
-                return f"{said}: {rows[place]!r} in {name}, {where}; expected finite numbers"
-    return f"{said}; expected X (n, d) and y (n,) of finite real numbers"
-
-
-def _is_finite(value: object) -> bool:
-    try:
-        return math.isfinite(value) if not isinstance(value, str) else math.isfinite(float(value))
-    except (TypeError, ValueError):
-        return False
 
 
 def _constant(value: float) -> sympy.Expr:

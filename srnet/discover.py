@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
+from torch import Tensor
 
 from sdnet.errors import InputError, nearest
 from sdnet.formula import to_text, to_torch
@@ -164,11 +165,11 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         """The chosen formula as text that `sdnet.formula.parse` reads back, with all digits."""
         return to_text(self.sympy())
 
-    def to_torch(self) -> Callable:
-        """The chosen formula as a function of one tensor for each input, that returns a tensor."""
+    def to_torch(self) -> Callable[[Tensor], Tensor]:
+        """The chosen formula as a function of a tensor x (..., d), that returns y (...)."""
         symbols = [sympy.Symbol(f"x{i}", real=True) for i in range(self.n_features_in_)]
         compiled = to_torch([self.sympy()], symbols)
-        return lambda *columns: compiled(*columns)[0]
+        return lambda x: compiled(*x.unbind(-1))[0]
 
     def table(self) -> str:
         """The Pareto front as text, the chosen equation marked."""
@@ -195,6 +196,11 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         seeds = [self.random_state + i for i in range(self.restarts)]
         pursuit = Pursuit(x, y, held, library, seeds, self.epochs, engine, masks, self.linear_head)
         before = getattr(self, "pursuit_", None) if self.warm_start else None
+        if before is not None and before.x.shape[1] != x.shape[1]:
+            raise InputError(
+                f"X has {x.shape[1]} columns, but warm_start goes on with a law of "
+                f"{before.x.shape[1]}; expected as many, or warm_start False"
+            )
         if before is not None:
             for equation in before.equations:
                 pursuit.equations += tables.scored([equation.expression], *held, equation.way)
@@ -215,11 +221,20 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
 
     def _check_settings(self, x: ndarray) -> None:
         """Raise an InputError for settings that can't be used, or that contradict the table."""
+        for name in ("network", "linear_head", "warm_start"):
+            value = getattr(self, name)
+            if not isinstance(value, bool | np.bool_):
+                raise InputError(f"{name} is {value!r}; expected True or False")
+        if not isinstance(self.library, str | Path | None):
+            kind = type(self.library).__name__
+            raise InputError(f"library is a {kind}; expected the path of a .lib file, or None")
         for name, least in (("epochs", 1), ("restarts", 1), ("random_state", 0)):
             value = getattr(self, name)
             whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
             if not whole or value < least:
                 raise InputError(f"{name} is {value!r}; expected a whole number >= {least}")
+        if self.random_state >= 2**31:
+            raise InputError(f"random_state is {self.random_state}; expected less than 2**31")
         seconds = self.max_seconds
         if not (isinstance(seconds, int | float) and 0 < seconds < math.inf):
             raise InputError(f"max_seconds is {seconds!r}; expected a number > 0")

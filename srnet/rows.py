@@ -15,6 +15,7 @@ from sdnet.errors import InputError
 
 LEAST_ROWS = 8
 HELD = 0.25  # of the rows, for validation
+FAR = 30.0  # deviations from 0, beyond which a column is said to be far from it
 
 
 def split(x: ndarray, y: ndarray, validation: Any, seed: int) -> tuple[ndarray, ...]:
@@ -23,9 +24,22 @@ def split(x: ndarray, y: ndarray, validation: Any, seed: int) -> tuple[ndarray, 
     if not varies.all():
         constant = ", ".join(f"x{i}" for i in np.flatnonzero(~varies))
         warnings.warn(f"{constant}: constant in X, so no law can be seen in it", stacklevel=3)
+    far = [
+        f"x{i} ({center:.4g} with deviations of {deviation:.4g})"
+        for i, (center, deviation) in enumerate(zip(x.mean(0), x.std(0), strict=True))
+        if 0 < deviation * FAR < abs(center)
+    ]
+    if far:
+        warnings.warn(
+            f"far from 0 as to how they vary: {', '.join(far)}; expected differences from a value "
+            "in the middle, since laws are sought in powers and waves of x itself",
+            stacklevel=3,
+        )
     if validation is not None:
         if not isinstance(validation, tuple) or len(validation) != 2:
-            given = f"{type(validation).__name__} of {len(validation)}"
+            given = type(validation).__name__
+            if isinstance(validation, tuple | list):
+                given += f" of {len(validation)}"
             raise InputError(f"validation is a {given}; expected (X, y)")
         try:
             held = check_array(validation[0], dtype=np.float64)

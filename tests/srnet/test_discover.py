@@ -142,8 +142,7 @@ def test_the_formula_is_the_model(fitted):
     np.testing.assert_array_equal(tables.evaluate(again, X), fitted.predict(X))
     printed = parse(str(fitted.sympy()), {"x": 2})
     np.testing.assert_allclose(tables.evaluate(printed, X), fitted.predict(X), rtol=1e-12)
-    columns = torch.from_numpy(X).T
-    np.testing.assert_array_equal(fitted.to_torch()(*columns).numpy(), fitted.predict(X))
+    np.testing.assert_array_equal(fitted.to_torch()(torch.tensor(X)).numpy(), fitted.predict(X))
 
 
 def test_the_stored_losses_are_those_of_the_printed_formulas(small):

@@ -68,6 +68,9 @@ def test_bad_tables_are_told_in_one_sentence(x, y, told):
         ({"restarts": 1.5}, r"restarts is 1\.5"),
         ({"random_state": -1}, "random_state is -1; expected a whole number >= 0"),
         ({"random_state": None}, "random_state is None"),
+        ({"random_state": 2**31}, r"random_state is 2147483648; expected less than 2\*\*31"),
+        ({"network": "no"}, "network is 'no'; expected True or False"),
+        ({"library": ["x0"]}, "library is a list; expected the path of a .lib file, or None"),
     ],
 )
 def test_settings_that_cannot_be_used_are_told(settings, told, monkeypatch):
@@ -96,6 +99,7 @@ def test_operon_is_passed_over_where_it_is_missing(monkeypatch):
         ((X, ["a"] * 200), "validation: could not convert"),
         ((X,), "validation is a tuple of 1"),
         (X, "validation is a ndarray"),
+        (3, r"validation is a int; expected \(X, y\)"),
     ],
 )
 def test_bad_validation_rows_are_told(validation, told):
@@ -108,3 +112,14 @@ def test_a_prediction_that_is_no_number_is_told():
     assert law.text() == "log(x1)" or law.sympy().has(sympy.log)
     with pytest.raises(InputError, match=r"is not a finite number at row 1 of X \(1 of 2 rows\)"):
         law.predict([[1.0, 1.0], [1.0, 0.0]])
+
+
+def test_a_warm_start_on_another_table_is_told():
+    law = regressor(None, warm_start=True).fit(X, 2 * A)
+    with pytest.raises(InputError, match="X has 1 columns, but warm_start goes on with a law of 2"):
+        law.fit(X[:, :1], 2 * A)
+
+
+def test_columns_far_from_zero_are_told_of():
+    with pytest.warns(UserWarning, match=r"far from 0 as to how they vary: x1 \(1000 with deviat"):
+        regressor(None).fit(X + np.array([0.0, 1000.0]), 2 * A)

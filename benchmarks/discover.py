@@ -40,19 +40,21 @@ def discover(name: str, seed: int, generic: bool, noise: float) -> dict:
 
 
 def summary(rows: list[dict]) -> list[dict]:
-    """How many rows of each problem are exact, and their seconds.
+    """How many rows of each problem and program are exact, and their seconds.
 
-    >>> row = {"problem": "F00", "exact": "exact", "seconds": 1.0}
+    >>> row = {"problem": "F00", "way": "operon", "exact": "exact", "seconds": 1.0}
     >>> summary([row, row | {"exact": "no", "seconds": 3.0}])
-    [{'problem': 'F00', 'exact': '1 of 2', 'mean seconds': 2.0, 'most': 3.0}]
+    [{'problem': 'F00', 'program': 'operon', 'exact': '1 of 2', 'mean seconds': 2.0, 'most': 3.0}]
     """
     table = []
-    for name in dict.fromkeys(row["problem"] for row in rows):
-        of_it = [row for row in rows if row["problem"] == name]
+    keys = [(row["problem"], row["way"].split()[0]) for row in rows]
+    for name, program in dict.fromkeys(keys):
+        of_it = [row for row, key in zip(rows, keys, strict=True) if key == (name, program)]
         seconds = [float(row["seconds"]) for row in of_it]
         table.append(
             {
                 "problem": name,
+                "program": program,
                 "exact": f"{sum(row['exact'] == 'exact' for row in of_it)} of {len(of_it)}",
                 "mean seconds": sum(seconds) / len(seconds),
                 "most": max(seconds),
@@ -64,7 +66,7 @@ def summary(rows: list[dict]) -> list[dict]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--problems", nargs="*", default=JUDGED, choices=JUDGED, metavar="NAME")
-    parser.add_argument("--seeds", type=int, default=1, help="seeds 0, 1, ... of each problem")
+    parser.add_argument("--seeds", type=int, default=1, help="0, 1, ... of each; 0: rivals alone")
     parser.add_argument("--generic", action="store_true", help="no library for any problem")
     parser.add_argument("--noise", type=float, default=0.0, help="added to the training targets")
     parser.add_argument("--rivals", action="store_true", help="also Operon and gplearn")
@@ -83,10 +85,11 @@ def main() -> None:
         print(f"{row['problem']} {row['exact']} {row['seconds']} s: {row['equation']}", flush=True)
     others = []
     if options.rivals:
-        for name in options.problems:
-            others += rival_rows(name, options.rival_seconds, seed=0)
+        tasks = [delayed(rival_rows)(name, options.rival_seconds, 0) for name in options.problems]
+        for found in Parallel(options.jobs, return_as="generator")(tasks):
+            others += found
     print(f"\n{as_table([shortened(row) for row in rows + others])}")
-    print(f"\n{as_table(summary(rows))}")
+    print(f"\n{as_table(summary(rows + others))}")
     if options.json:
         options.json.write_text(json.dumps(rows + others, indent=1), encoding="utf-8")
 

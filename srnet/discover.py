@@ -18,18 +18,17 @@ from jaxtyping import Float64
 from numpy import ndarray
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
+from torch import Tensor
 
 from sdnet.errors import InputError, nearest
 from sdnet.formula import to_text, to_torch
 from sdnet.library import SDData
 from srnet import equations as tables
 from srnet.pursuit import EXPRESSED, Pursuit
+from srnet.rows import split, told
 from srnet.search import ENGINES, installed
-
-LEAST_ROWS = 8
-HELD = 0.25  # of the rows, for validation
 
 
 class SymbolicRegressor(RegressorMixin, BaseEstimator):
@@ -108,9 +107,9 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         try:
             x, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         except ValueError as error:
-            raise InputError(_told(error, X, y)) from error
+            raise InputError(told(error, X, y)) from error
         self._check_settings(x)
-        rows = _split(x, y.astype(np.float64), validation, self.random_state)
+        rows = split(x, y.astype(np.float64), validation, self.random_state)
         pursuit = self._pursuit(*rows)
         if np.ptp(pursuit.y) == 0:
             found = tables.scored([_constant(pursuit.y[0])], *pursuit.held, "constant")
@@ -166,11 +165,11 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         """The chosen formula as text that `sdnet.formula.parse` reads back, with all digits."""
         return to_text(self.sympy())
 
-    def to_torch(self) -> Callable:
-        """The chosen formula as a function of one tensor for each input, that returns a tensor."""
+    def to_torch(self) -> Callable[[Tensor], Tensor]:
+        """The chosen formula as a function of a tensor x (..., d), that returns y (...)."""
         symbols = [sympy.Symbol(f"x{i}", real=True) for i in range(self.n_features_in_)]
         compiled = to_torch([self.sympy()], symbols)
-        return lambda *columns: compiled(*columns)[0]
+        return lambda x: compiled(*x.unbind(-1))[0]
 
     def table(self) -> str:
         """The Pareto front as text, the chosen equation marked."""
@@ -197,6 +196,11 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         seeds = [self.random_state + i for i in range(self.restarts)]
         pursuit = Pursuit(x, y, held, library, seeds, self.epochs, engine, masks, self.linear_head)
         before = getattr(self, "pursuit_", None) if self.warm_start else None
+        if before is not None and before.x.shape[1] != x.shape[1]:
+            raise InputError(
+                f"X has {x.shape[1]} columns, but warm_start goes on with a law of "
+                f"{before.x.shape[1]}; expected as many, or warm_start False"
+            )
         if before is not None:
             for equation in before.equations:
                 pursuit.equations += tables.scored([equation.expression], *held, equation.way)
@@ -217,11 +221,20 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
 
     def _check_settings(self, x: ndarray) -> None:
         """Raise an InputError for settings that can't be used, or that contradict the table."""
+        for name in ("network", "linear_head", "warm_start"):
+            value = getattr(self, name)
+            if not isinstance(value, bool | np.bool_):
+                raise InputError(f"{name} is {value!r}; expected True or False")
+        if not isinstance(self.library, str | Path | None):
+            kind = type(self.library).__name__
+            raise InputError(f"library is a {kind}; expected the path of a .lib file, or None")
         for name, least in (("epochs", 1), ("restarts", 1), ("random_state", 0)):
             value = getattr(self, name)
             whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
             if not whole or value < least:
                 raise InputError(f"{name} is {value!r}; expected a whole number >= {least}")
+        if self.random_state >= 2**31:
+            raise InputError(f"random_state is {self.random_state}; expected less than 2**31")
         seconds = self.max_seconds
         if not (isinstance(seconds, int | float) and 0 < seconds < math.inf):
             raise InputError(f"max_seconds is {seconds!r}; expected a number > 0")
@@ -244,38 +257,11 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
                     f"masks is {self.masks!r}; expected rows of 0 and 1, one for each latent, "
                     f"with an entry for each of the {x.shape[1]} columns of X"
                 )
-
-
-def _split(x: ndarray, y: ndarray, validation: Any, seed: int) -> tuple[ndarray, ...]:
-    """Rows to fit and rows to judge: x, y, held x, held y. Equal rows stay on one side."""
-    varies = np.ptp(x, axis=0) > 0
-    if not varies.all():
-        constant = ", ".join(f"x{i}" for i in np.flatnonzero(~varies))
-        warnings.warn(f"{constant}: constant in X, so no law can be seen in it", stacklevel=3)
-    if validation is not None:
-        if not isinstance(validation, tuple) or len(validation) != 2:
-            given = f"{type(validation).__name__} of {len(validation)}"
-            raise InputError(f"validation is a {given}; expected (X, y)")
-        try:
-            held = check_array(validation[0], dtype=np.float64)
-            target = check_array(validation[1], dtype=np.float64, ensure_2d=False).ravel()
-        except ValueError as error:
-            raise InputError(f"validation: {_told(error, *validation)}") from error
-        if held.shape[1] != x.shape[1] or len(held) != len(target):
-            raise InputError(
-                f"validation has X {held.shape} and y {target.shape}; expected as many rows in "
-                f"both and the {x.shape[1]} columns of X"
-            )
-        return x, y, held, target
-    distinct, place = np.unique(x, axis=0, return_inverse=True)
-    if len(distinct) < LEAST_ROWS:
-        raise InputError(
-            f"X has {len(x)} samples (rows), {len(distinct)} of them distinct; expected at least "
-            f"{LEAST_ROWS}, to fit formulas to some and judge them on the others"
-        )
-    chosen = np.random.default_rng(seed).permutation(len(distinct))[: round(HELD * len(distinct))]
-    apart = np.isin(place.ravel(), chosen)
-    return x[~apart], y[~apart], x[apart], y[apart]
+            blind = np.flatnonzero(~np.asarray(masks, dtype=bool).any(1))
+            if len(blind):
+                raise InputError(
+                    f"row {blind[0]} of masks is all 0; expected each latent to see an input"
+                )
 
 
 def open_library(path: str | Path) -> SDData:
@@ -287,26 +273,6 @@ def open_library(path: str | Path) -> SDData:
     text = Path(path).read_text("utf-8", "replace") if Path(path).is_file() else ""
     table = re.search(r"^[^#]*?\b([A-Za-z_]\w*)\[", text, re.MULTILINE)
     return SDData(path, table[1] if table else "X")
-
-
-def _told(error: ValueError, x: Any, y: Any) -> str:
-    """What scikit-learn says of X and y, in one sentence, with the first place that is meant."""
-    said = str(error).splitlines()[0].rstrip(".:")
-    placed = any(word in said for word in ("NaN", "infinity", "convert"))
-    for name, values in (("X", x), ("y", y)) if placed else ():
-        rows = np.asarray(values, dtype=object)
-        for place in np.ndindex(rows.shape):
-            if not _is_finite(rows[place]):
-                where = f"row {place[0]}" + (f", column {place[1]}" if len(place) > 1 else "")
-                return f"{said}: {rows[place]!r} in {name}, {where}; expected finite numbers"
-    return f"{said}; expected X (n, d) and y (n,) of finite real numbers"
-
-
-def _is_finite(value: object) -> bool:
-    try:
-        return math.isfinite(value) if not isinstance(value, str) else math.isfinite(float(value))
-    except (TypeError, ValueError):
-        return False
 
 
 def _constant(value: float) -> sympy.Expr:

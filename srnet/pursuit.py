@@ -55,6 +55,7 @@ class Pursuit:
         linear_head: whether y is known to be a sum, so that no outer function is tried.
         equations: found so far. tried: names of the ways that were gone.
         fitted, readings: the generator and what its latents are, once it was trained.
+        late: ways that time did not suffice for. interrupted: whether Ctrl-C ended the last run.
     """
 
     x: Float64[ndarray, "n d"]
@@ -72,19 +73,35 @@ class Pursuit:
     readings: list[LatentReading] | None = None
     plain: Fitted | None = None
     asked: Interactions | None = None
+    late: list[str] = field(default_factory=list)
+    interrupted: bool = False
 
     def run(self, seconds: float, network: bool) -> None:
-        """Go the ways not yet gone; the network's also after an exact formula if `network`."""
+        """Go the ways not yet gone; the network's also after an exact formula if `network`.
+
+        Ctrl-C ends it with the formulas found so far.
+        """
+        self.interrupted = False
+        try:
+            self._run(seconds, network)
+        except KeyboardInterrupt:
+            self.interrupted = True
+        self._write_short()
+
+    def _run(self, seconds: float, network: bool) -> None:
         began = time.monotonic()
         end = began + seconds
         table = ways.Table(self.x, self.y, end)
         if not self.equations:
             self.equations = scored([sympy.Float(float(self.y.mean()))], *self.held, "mean")
-        judged = None
+        judged, self.late = None, []
         for name, way, candidates in self._ways():
             kept = name == "network" and network  # whatever the formulas are
             late = time.monotonic() > (end if kept else table.deadline)
-            if name in self.tried or late or (self.exact and not kept):
+            if name in self.tried or (self.exact and not kept):
+                continue
+            if late:
+                self.late += [name] if time.monotonic() > end else []
                 continue
             self.tried.add(name)
             for expression in candidates(table):
@@ -97,7 +114,6 @@ class Pursuit:
                 spared = max(PATIENCE * (now - began), LEAST)
                 table = replace(table, deadline=min(end, now + spared))
             judged = leader
-        self._write_short()
 
     def _leaves_noise(self, equation: Equation) -> bool:
         """Whether what the formula leaves has no structure, so that others are unlikely better."""

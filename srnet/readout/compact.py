@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import sympy
-from sympy.functions.elementary.trigonometric import TrigonometricFunction
-from sympy.simplify.fu import TR10i, fu
+from sympy.simplify.fu import TR10i
 
 from srnet.equations import complexity
 
 ROUNDS = 8  # of rewriting, each of which must make the formula shorter
-LONGEST = 120  # nodes: trigonometric rewriting of a longer formula takes minutes
+LONGEST = 80  # nodes of a formula that is rewritten
+HIGHEST = 4  # power of a sum that is multiplied out
 DIGITS = 15  # of a float
 LARGEST = 12  # denominator of a number that is written as a fraction
 HALF = sympy.Rational(1, 2)
@@ -25,8 +25,9 @@ HALF = sympy.Rational(1, 2)
 def compact(expression: sympy.Expr) -> sympy.Expr:
     """The formula in the shortest of the forms tried, by `srnet.equations.complexity`.
 
-    As long as it gets shorter it is rewritten by `angles`, `common` factors, `collected` ones and
-    `squares`, as it stands or multiplied out; but never to numbers of more digits than it has.
+    As it stands, multiplied out, and with angles `doubled`, it is rewritten by `angles`, `common`
+    factors, `collected` ones and `squares` as long as it gets shorter, but never to numbers of more
+    digits than it has.
     Floats are taken as the decimals that they print as, of 15 digits.
 
     >>> x0, x1 = sympy.symbols("x0 x1", real=True)
@@ -40,8 +41,12 @@ def compact(expression: sympy.Expr) -> sympy.Expr:
         return expression
     exact = _with_fractions(expression)
     most = _digits(exact)
-    forms = [_shortest(form, most) for form in (exact, sympy.expand(exact))]
-    found = _with_decimals(min(forms, key=_length))
+    forms = {exact}
+    powers = (part for part in exact.atoms(sympy.Pow) if part.base.is_Add)
+    if all(abs(power.exp) <= HIGHEST for power in powers if power.exp.is_number):
+        forms |= {sympy.expand(exact), doubled(exact)}
+    shortest = [_shortest(form, most) for form in sorted(forms, key=str)]
+    found = _with_decimals(min(shortest, key=_length))
     return found if complexity(found) < complexity(expression) else expression
 
 
@@ -80,44 +85,61 @@ def squares(expression: sympy.Expr) -> Iterator[sympy.Expr]:
 def collected(expression: sympy.Expr) -> Iterator[sympy.Expr]:
     """The formula with a factor taken out that all terms of a sum share, for each such factor.
 
-    What some of the terms share stays with them, since they may well be parts of their own; but
-    where the rest is no sum once its angles are written as `fu` does, it is taken out.
+    What only some of the terms share stays with them: they may well be parts of their own.
 
     >>> x0, x1, x2 = sympy.symbols("x0 x1 x2", real=True)
     >>> list(collected(x0 * sympy.sin(x1) + x0 * x2))
     [x0*(x2 + sin(x1))]
     >>> list(collected(x0 * sympy.sin(x1) + x0 * x2 + x1))
     []
-    >>> list(collected(x0 - x0 * sympy.cos(x1) ** 2 + x2))
-    [x0*sin(x1)**2 + x2]
     """
     for total in _sums(expression):
-        factors = [factor for term in total.args for factor in sympy.Mul.make_args(term)]
-        shared = {f for f in factors if f.free_symbols and factors.count(f) > 1}
-        for factor in sorted(shared, key=str):
-            owners = [term for term in total.args if factor in sympy.Mul.make_args(term)]
-            inner = sympy.Add(*(term / factor for term in owners))
-            if len(owners) < len(total.args):
-                inner = fu(inner) if inner.has(TrigonometricFunction) else inner
-                if inner.is_Add:
-                    continue
-            rest = sympy.Add(*(term for term in total.args if term not in owners))
-            yield expression.xreplace({total: factor * inner + rest})
+        first, *others = (set(sympy.Mul.make_args(term)) for term in total.args)
+        for factor in sorted(first.intersection(*others), key=str):
+            if factor.free_symbols:
+                inner = sympy.Add(*(term / factor for term in total.args))
+                yield expression.xreplace({total: factor * inner})
 
 
 def angles(expression: sympy.Expr) -> Iterator[sympy.Expr]:
-    """The formula with sines and cosines as sympy's `fu` and `TR10i` write them.
+    """The formula with angles added up, halved, or the sine for the cosine.
 
-    All at once, or each sum in it by itself. Source: Fu, Zhong and Zeng (2006).
+        sin u cos v + cos u sin v = sin(u + v), and its likes (sympy's `TR10i`)
+        cos 2u = 2 cos^2 u - 1 = 1 - 2 sin^2 u,    cos^2 u = 1 - sin^2 u
+
+    the last two one angle at a time, multiplied out. (sympy's `fu`, which tries more, factors
+    polynomials, and of some formulas takes minutes and gigabytes.)
 
     >>> x0 = sympy.Symbol("x0", real=True)
-    >>> sympy.exp(sympy.sin(x0) ** 2) in angles(sympy.exp(1 - sympy.cos(x0) ** 2))
+    >>> 2 * sympy.sin(x0) ** 2 in angles(1 - sympy.cos(2 * x0))
     True
     """
-    if expression.has(TrigonometricFunction):
+    sines, cosines = expression.atoms(sympy.sin), expression.atoms(sympy.cos)
+    if sines and cosines:
         yield TR10i(expression)
-        yield fu(expression)
-        yield expression.replace(lambda part: part.is_Add, fu)
+    for part in sorted(cosines, key=str):
+        half = sympy.expand(part.args[0] * HALF)
+        for other in (2 * sympy.cos(half) ** 2 - 1, 1 - 2 * sympy.sin(half) ** 2):
+            yield sympy.expand(expression.xreplace({part: other}))
+    for part in sorted(sines | cosines, key=str):
+        other = (sympy.cos if part.func is sympy.sin else sympy.sin)(part.args[0])
+        yield sympy.expand(expression.xreplace({part**2: 1 - other**2}))
+
+
+def doubled(expression: sympy.Expr) -> sympy.Expr:
+    """The formula multiplied out, with sin u cos u, cos^2 u and sin^2 u by sin 2u and cos 2u.
+
+    >>> x0 = sympy.Symbol("x0", real=True)
+    >>> doubled(4 * sympy.sin(x0) * sympy.cos(x0) + sympy.cos(x0) ** 2)
+    2*sin(2*x0) + cos(2*x0)/2 + 1/2
+    """
+    found = sympy.expand(expression)
+    arguments = {part.args[0] for part in found.atoms(sympy.sin, sympy.cos)}
+    for u in sorted(arguments, key=str):
+        sin, cos, twice = sympy.sin(u), sympy.cos(u), sympy.expand(2 * u)
+        found = found.subs({sin * cos: sympy.sin(twice) / 2})
+        found = found.subs({sin**2: (1 - sympy.cos(twice)) / 2, cos**2: (1 + sympy.cos(twice)) / 2})
+    return sympy.expand(found)
 
 
 def common(expression: sympy.Expr) -> Iterator[sympy.Expr]:

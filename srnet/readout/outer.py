@@ -7,6 +7,7 @@ one variable are terms already.
 """
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -71,10 +72,12 @@ def composites(search: Search, between: tuple[float, float] = (0.0, 1.0)) -> Ite
             tried.append((_roughness(q, u), partial(_inverted, replace(small, y=u), outer)))
     for sign in (1, -1):
         size = np.sqrt(sign * y - (sign * y).min())
-        left, sides = _smooth_sides(search.x, q, size)
+        left, sides = _smooth_sides(search.x, q, size, search.deadline)
         tried.append((left, partial(_squared, replace(small, precision=EDGE), sign, size, sides)))
     for left, find in sorted(tried, key=lambda pair: pair[0]):
         near, far = (roughness * ratio for ratio in between)
+        if time.monotonic() > search.deadline:
+            return
         if near <= left < far and (found := find()) is not None:
             yield found
 
@@ -119,12 +122,16 @@ def _roughness(q: Float64[ndarray, "n k"], u: Float64[ndarray, " n"]) -> float:
 
 
 def _smooth_sides(
-    x: Float64[ndarray, "n d"], q: Float64[ndarray, "n k"], size: Float64[ndarray, " n"]
+    x: Float64[ndarray, "n d"],
+    q: Float64[ndarray, "n k"],
+    size: Float64[ndarray, " n"],
+    deadline: float,
 ) -> tuple[float, Float64[ndarray, " n"]]:
     """Signs with which sides * size is smooth: |s| has a kink where s changes its sign, s has none.
 
     Tried are no change and a change at a threshold of a variable or a product of two, each
-    improved by fitting a polynomial and taking its signs; those that leave least are returned.
+    improved by fitting a polynomial and taking its signs; those that leave least are returned, of
+    those tried before the deadline.
     """
     starts = [np.ones(len(size))]
     starts += [
@@ -132,7 +139,11 @@ def _smooth_sides(
         for column in PolynomialFeatures(2, include_bias=False).fit_transform(x).T
         for level in np.quantile(column, THRESHOLDS)
     ]
-    fitted = [_settle_sides(sides, q, size) for sides in starts]
+    fitted = [_settle_sides(starts[0], q, size)]
+    for sides in starts[1:]:
+        if time.monotonic() > deadline:
+            break
+        fitted.append(_settle_sides(sides, q, size))
     return min(fitted, key=lambda pair: pair[0])
 
 

@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -93,8 +94,27 @@ def run_discovery(settings: DiscoveryRun, given: Given) -> Path:
         warnings.simplefilter("always", UserWarning)
         regressor.fit(given.x, given.y, given.validation)
     remarks = [str(warning.message) for warning in told if warning.category is UserWarning]
+    remarks += _unfinished(regressor)
     save_state(path, law_state(regressor, given, settings, remarks))
     return path
+
+
+def _unfinished(regressor: SymbolicRegressor) -> Iterator[str]:
+    """What is to be known of a search that ended before it had gone all ways, or in vain."""
+    pursuit = regressor.pursuit_
+    if regressor.equation_.way == "mean" and len(regressor.equations_) > 1:
+        yield (
+            "no formula predicts the held rows so much better than the mean that it is worth its "
+            "length (BIC): the others of the table may be right all the same"
+        )
+    if pursuit.interrupted:
+        yield "interrupted: this is the best so far"
+    if pursuit.late and not pursuit.exact:
+        left = pursuit.relative(regressor.equation_)
+        yield (
+            f"not exact: {left:.2g} of the target's deviation is left, and time was over before "
+            f"these ways were begun: {', '.join(pursuit.late)}; more --seconds may find the law"
+        )
 
 
 def load_law(path: str | Path, engine: Engine | None = None) -> Law:

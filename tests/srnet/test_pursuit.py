@@ -169,3 +169,27 @@ def test_the_best_formula_is_written_short(gone):
     work.run(60, network=False)
     assert (X0 - 2 * X1) ** 2 in [e.expression for e in work.equations]
     assert answers["generic_sums"] not in [e.expression for e in work.equations]
+
+
+def test_ways_that_time_did_not_suffice_for_are_named(monkeypatch):
+    def slow(table, *_):
+        time.sleep(max(0.0, table.deadline - time.monotonic()) + 0.01)
+        yield X0
+
+    monkeypatch.setattr(ways, "composed", slow)
+    work = pursuit()
+    work.run(0.2, network=False)
+    assert work.late[0] == "simple"
+    assert "outer" not in work.late
+
+
+def test_an_interrupt_leaves_what_was_found(monkeypatch):
+    def interrupted(*_):
+        yield X0 + X1**2 / 2
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ways, "composed", interrupted)
+    work = pursuit()
+    work.run(60, network=False)
+    assert work.interrupted
+    assert [e.way for e in work.equations] == ["mean", "composed"]

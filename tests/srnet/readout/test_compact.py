@@ -85,3 +85,27 @@ def test_powers_of_a_magnitude_share_the_smallest():
 def test_the_longest_formulas_are_left_alone():
     long = sympy.Add(*(sin(i * x0 + 0.1) * x1**i for i in range(2, 40)))
     assert compact(long) is long
+
+
+def random_formula(random: np.random.Generator) -> sympy.Expr:
+    def factor():
+        x = (x0, x1, x2)[random.integers(3)]
+        c = round(2 * float(random.normal()), 2)
+        kinds = [x, x**2, x**3, sin(c * x), cos(c * x), exp(c * x), sympy.Abs(x) ** abs(c)]
+        return kinds[random.integers(len(kinds))]
+
+    terms = [
+        round(float(random.normal()), 2) * sympy.Mul(*(factor() for _ in range(2)))
+        for _ in range(random.integers(2, 6))
+    ]
+    return sympy.Add(*terms) ** random.integers(1, 3)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_is_written_otherwise_computes_the_same(seed):
+    formula = random_formula(np.random.default_rng(seed))
+    points = np.random.default_rng(100).normal(size=(30, 3))
+    values = evaluate(formula, points)
+    np.testing.assert_allclose(
+        evaluate(compact(formula), points), values, rtol=1e-9, atol=1e-9 * np.abs(values).max()
+    )

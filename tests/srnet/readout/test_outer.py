@@ -1,5 +1,7 @@
 """Outer functions: each is undone by its inverse, tried where that is smoother, and found."""
 
+import math
+
 import numpy as np
 import pytest
 import sympy
@@ -89,7 +91,7 @@ def test_the_degree_falls_with_the_rows(rows, columns):
 
 def test_the_sides_of_a_smooth_function_are_its_signs():
     s = A * B + 0.3 * A
-    left, sides = _smooth_sides(X, _cubics(X), np.abs(s))
+    left, sides = _smooth_sides(X, _cubics(X), np.abs(s), math.inf)
     assert left == pytest.approx(0, abs=1e-25)
     assert abs(sides @ np.sign(s)) == 200
 

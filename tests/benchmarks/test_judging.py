@@ -113,8 +113,8 @@ def test_the_discovery_benchmark_asks_the_estimator(monkeypatch, capsys):
     discover.main()
     assert asked == [("F07_v2.lib", 0), ("F07_v2.lib", 1), (None, 0), (None, 1)]
     printed = capsys.readouterr().out
-    last = [line.split()[:4] for line in printed.splitlines()[-2:]]
-    assert last == [["F07", "2", "of", "2"], ["F01", "0", "of", "2"]]
+    last = [line.split()[:5] for line in printed.splitlines()[-2:]]
+    assert last == [["F07", "symdisc", "2", "of", "2"], ["F01", "symdisc", "0", "of", "2"]]
 
 
 @pytest.mark.parametrize("library", discover.OWN_LIBRARY.values())

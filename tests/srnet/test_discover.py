@@ -70,7 +70,8 @@ def unfit(estimator):
 @parametrize_with_checks([SymbolicRegressor("x0.lib", **QUICK)], expected_failed_checks=unfit)
 def test_scikit_learn(estimator, check, plain):
     generic = "check_regressors_train" in repr(check)
-    check(estimator.set_params(library=None if generic else plain, max_seconds=2))
+    settings = {"max_seconds": 20} if generic else {"library": plain, "max_seconds": 2}
+    check(estimator.set_params(**{"library": None} | settings))
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def law(text):
 def test_f_is_found_over_latents_of_any_scale(curves, text):
     """Of latents a*t + b it is found in t; the formula is of the inputs, with short numbers."""
     y = evaluate(law(text), X)
-    first, *_ = read_function(readings(*curves), X, y, seconds=10)
+    first, *_ = read_function(readings(*curves), X, y, seconds=20)
     assert sympy.simplify(first.expression - sympy.nsimplify(law(text))) == 0
     assert first.left < 1e-9
     assert first.way == "network"
@@ -87,13 +87,13 @@ def test_constants_of_the_latents_are_refined_with_those_of_f():
     """The network's frequency is off by a hundredth; the data say what it is."""
     y = evaluate(law("cos(2*x1)**2 + x0**2*cos(2*x1)"), X)
     found = readings(np.cos(2.02 * B), A**2)
-    first, *_ = read_function(found, X, y, seconds=10)
+    first, *_ = read_function(found, X, y, seconds=20)
     np.testing.assert_allclose(evaluate(first.expression, X), y, atol=1e-8)
 
 
 def test_of_a_mixed_latent_f_may_take_the_terms_apart():
     y = A**3 * np.cos(2 * B)  # of x0^3 + cos(2 x1) it is no function
-    first, *_ = read_function(readings(A**3 + np.cos(2 * B)), X, y, seconds=10)
+    first, *_ = read_function(readings(A**3 + np.cos(2 * B)), X, y, seconds=20)
     assert first.expression == X0**3 * sympy.cos(2 * X1)
 
 

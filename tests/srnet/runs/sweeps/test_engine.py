@@ -263,8 +263,11 @@ def test_ctrl_c_gives_back_what_is_not_finished(study, monkeypatch):
 def test_ctrl_c_of_a_study_with_workers(study):
     file = study(epochs=("--epochs=20", "--epochs=100000"))
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
+    # a shell starts background jobs, and so this test, with SIGINT ignored
+    listening = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    command = [sys.executable, "-W", "error", "-c", listening + COMMAND]
     running = subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", COMMAND, "sweep", file, "--workers=2", "--members=1"],
+        [*command, "sweep", file, "--workers=2", "--members=1"],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -277,7 +280,10 @@ def test_ctrl_c_of_a_study_with_workers(study):
     while sum(ledger.attempts().values()) < 2:
         time.sleep(0.05)
     running.send_signal(signal.SIGINT)
-    shown, told = running.communicate(timeout=60)
+    try:
+        shown, told = running.communicate(timeout=60)
+    finally:
+        running.kill()
     assert (running.returncode, told) == (130, "")
     assert shown == "interrupted; the same command with --resume goes on\n"
     assert ledger.results() == {}

@@ -4,6 +4,8 @@ It stands in the root so that the import hook is there before anything of the pa
 imported, also when only the doctests of one package are asked for.
 """
 
+import signal
+
 import jaxtyping
 import torch
 
@@ -12,3 +14,7 @@ CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 
 jaxtyping.install_import_hook(["sdnet", "srnet"], CHECKER)
 torch.set_num_threads(1)
+
+# A shell starts background jobs with SIGINT ignored; the tests of Ctrl-C send it to themselves.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

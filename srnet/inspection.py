@@ -96,10 +96,9 @@ def train_network(
     if masks is None:
         arch |= {"hid_num": (HIDDEN[0], 0), "hid_size": HIDDEN[1], "lat_size": HIDDEN[1]}
     else:
-        layers, sizes = zip(
-            CELL, (0, CELL[1]) if parts is None or parts.linear else HEAD, strict=True
-        )
-        arch |= {"hid_num": layers, "hid_size": sizes, "lat_size": len(masks)}
+        head = (0, CELL[1]) if parts is None or parts.linear else HEAD
+        arch |= {"hid_num": (CELL[0], head[0]), "hid_size": (CELL[1], head[1])}
+        arch |= {"lat_size": len(masks)}
         arch |= {"hid_type": ("DSN", "MLP"), "hid_kwargs": {"alpha": masks.tolist()}}
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     options: dict = {"hid_num": (HIDDEN[0], 0), "hid_size": HIDDEN[1], "lat_size": HIDDEN[1]}

@@ -85,20 +85,23 @@ def generator_law(
     error = float(np.mean((predicted[held, 0] - rows[1]) ** 2))
     share = error / max(float(targets[:, 0].var()), 1e-300)
     asked = ask(lambda points: _predict(model, points)[0][:, 0], share, x)
-    direct = Pursuit(*fitted, rows, _library(library), [0], 1, None, asked=asked)
-    found = _with_direct(found, direct, seconds)
+    direct = Pursuit(
+        *fitted,
+        held=rows,
+        library=_library(library),
+        seeds=[0],
+        epochs=1,
+        engine=None,
+        equations=found,
+        tried={"network"},
+        asked=asked,
+    )
+    with threadpool_limits(1):  # products this small are slower on several cores
+        direct.run(seconds, network=False)  # nothing, if the network's equation is exact
+    found = direct.equations
     chosen = best(found, rows[1])
     remarks = tuple(_remarks(len(x), rows[1], readings, chosen, error))
     return Law(names, target, pareto(found), chosen, x, rows, Latents(*latents, error), remarks)
-
-
-def _with_direct(found: list[Equation], direct: Pursuit, seconds: float) -> list[Equation]:
-    """With the equations that are fitted to the table itself, unless the network's is exact."""
-    direct.equations = list(found)
-    direct.tried = {"network"}
-    with threadpool_limits(1):  # products this small are slower on several cores
-        direct.run(seconds, network=False)
-    return direct.equations
 
 
 def _predict(model: SRNet, x: Float64[ndarray, "n d"]) -> list[ndarray]:
@@ -138,7 +141,7 @@ def _remarks(
     count: int,
     held: Float64[ndarray, " m"],
     readings: Sequence[LatentReading],
-    chosen: Equation | None,
+    chosen: Equation,
     error: float,
 ) -> Iterator[str]:
     """What is to be known of an equation, and of the network's mean squared error."""
@@ -146,9 +149,6 @@ def _remarks(
         f"the network was trained on all {count} rows; the equation's constants were fitted to "
         f"{count - len(held)} of them, and losses are of the other {len(held)}"
     )
-    if chosen is None:
-        yield "the equation of these latents is not a finite number on each row"
-        return
     if chosen.way not in ("network", "search", "mean"):
         yield (
             "the best equation isn't made of these latents: it was fitted to the table directly "

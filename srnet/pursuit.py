@@ -26,7 +26,7 @@ from srnet.readout.generic import generic_shapes
 from srnet.readout.latents import LatentReading
 from srnet.readout.noise import is_noise
 from srnet.readout.shapes import Shape, library_shapes
-from srnet.search import search
+from srnet.search import in_table, search
 
 EXACT = 1e-7  # relative RMS error on the held rows at which a formula needs no rival
 EXPRESSED = 0.1  # relative RMS error above which a library is said not to express the target
@@ -266,9 +266,5 @@ class Pursuit:
         found = search(
             self.x[:, columns], y, engine=self.engine, seconds=seconds, seed=self.seeds[0]
         )
-        names = {
-            sympy.Symbol(f"x{i}", real=True): sympy.Symbol(f"x{c}", real=True)
-            for i, c in enumerate(columns)
-        }
         for formula in found:
-            yield ways.Table(self.x, y, np.inf).finished(formula.xreplace(names))
+            yield ways.Table(self.x, y, np.inf).finished(in_table(formula, columns))

@@ -9,7 +9,7 @@ import importlib
 import importlib.util
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import ModuleType
 
 import numpy as np
@@ -73,6 +73,20 @@ def search(
     run = {"operon": _operon, "pysr": _pysr}[engine]
     texts = run(x, y, seconds, seed, max_size)
     return list(_read(texts, x.shape[1]))
+
+
+def in_table(formula: sympy.Expr, columns: Sequence[int]) -> sympy.Expr:
+    """A formula of some columns of a table, found as x0, x1, ..., by their numbers in the table.
+
+    >>> x0, x1 = sympy.symbols("x0 x1", real=True)
+    >>> in_table(x0 + 2 * x1, [3, 0])
+    2*x0 + x3
+    """
+    names = {
+        sympy.Symbol(f"x{i}", real=True): sympy.Symbol(f"x{column}", real=True)
+        for i, column in enumerate(columns)
+    }
+    return formula.xreplace(names)
 
 
 def _checked_data(

@@ -19,7 +19,7 @@ from srnet.equations import complexity
 from srnet.readout.leastsq import linear_fit
 from srnet.readout.shapes import Shape
 from srnet.readout.terms import Sum, Term
-from srnet.search import ENGINES, installed, search
+from srnet.search import ENGINES, in_table, installed, search
 
 ROWS = 500  # that an engine looks at: its generations take as long as there are rows
 
@@ -79,11 +79,7 @@ def searched(
         seed=engine.seed,
         max_size=engine.max_size,
     )
-    names = {
-        sympy.Symbol(f"x{i}", real=True): sympy.Symbol(f"x{c}", real=True)
-        for i, c in enumerate(columns)
-    }
-    return [formula.xreplace(names) for formula in found]
+    return [in_table(formula, columns) for formula in found]
 
 
 def searched_sums(

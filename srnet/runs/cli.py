@@ -12,18 +12,29 @@ from importlib import import_module
 from sdnet.errors import InputError, nearest
 
 COMMANDS = {
-    "data": "write the tables of the benchmark problems",
-    "critic": "train a critic on a library against untrained generators",
-    "fit": "train generators on a table against critics of their latents",
-    "discover": "find the equation of a table",
-    "read": "read out a state: the equation, and what each latent is",
-    "compare": "train critics that see more and more, over several seeds; table and figures",
-    "growth": "train critics against larger and larger libraries; table and figure",
-    "sweep": "run the hyperparameter study of a W&B sweep file, here or with other machines",
-    "study": "what a hyperparameter study found: best trials, what matters, figures",
-    "runs": "list the states of a folder",
-    "plot": "figures of states: learning, samples, verdicts",
+    "training": {
+        "data": "write the tables of the benchmark problems",
+        "critic": "train a critic on a library against untrained generators",
+        "fit": "train generators on a table against critics of their latents",
+    },
+    "laws": {
+        "discover": "find the equation of a table",
+        "read": "read out a state: the equation, and what each latent is",
+    },
+    "comparing": {
+        "compare": "train critics that see more and more, over several seeds; table and figures",
+        "growth": "train critics against larger and larger libraries; table and figure",
+    },
+    "sweeping": {
+        "sweep": "run the hyperparameter study of a W&B sweep file, here or with other machines",
+        "study": "what a hyperparameter study found: best trials, what matters, figures",
+    },
+    "states": {
+        "runs": "list the states of a folder",
+        "plot": "figures of states: learning, samples, verdicts",
+    },
 }
+"""The commands by the module of `srnet.runs.commands` that holds them."""
 
 HELP = """usage: symdisc COMMAND ...
 
@@ -61,11 +72,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
+    homes = {name: home for home, commands in COMMANDS.items() for name in commands}
     if not words or words[0] in ("-h", "--help", "help"):
-        lines = "\n".join(f"  {name:8} {what}" for name, what in COMMANDS.items())
+        commands = [one for home in COMMANDS.values() for one in home.items()]
+        lines = "\n".join(f"  {name:8} {what}" for name, what in commands)
         print(HELP.format(commands=lines))
         return 0 if words else 2
-    if words[0] not in COMMANDS:
-        raise InputError(f"unknown command {words[0]!r}; {nearest(words[0], COMMANDS)}")
+    if words[0] not in homes:
+        raise InputError(f"unknown command {words[0]!r}; {nearest(words[0], homes)}")
     logging.basicConfig(format="symdisc: %(message)s")
-    return getattr(import_module("srnet.runs.commands"), words[0])(words[1:]) or 0
+    home = import_module(f"srnet.runs.commands.{homes[words[0]]}")
+    return getattr(home, words[0])(words[1:]) or 0

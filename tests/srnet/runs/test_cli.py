@@ -96,13 +96,13 @@ def test_help_is_quick_and_imports_nothing_heavy():
     *_, modules = shown.splitlines()
     assert not {"torch", "numpy", "sympy", "pydantic", "matplotlib"} & set(modules.split())
     assert min(seconds) < 0.5
-    assert all(f"  {command} " in shown for command in COMMANDS)
+    assert all(f"  {command} " in shown for home in COMMANDS.values() for command in home)
 
 
 def test_no_words_are_a_mistake_and_each_command_has_help(capsys):
     assert main([]) == 2
     assert capsys.readouterr().out.startswith("usage: symdisc COMMAND")
-    for command in COMMANDS:
+    for command in (name for home in COMMANDS.values() for name in home):
         with pytest.raises(SystemExit, match="0"):
             main([command, "--help"])
         assert f"symdisc {command}" in capsys.readouterr().out
@@ -204,7 +204,7 @@ def test_ctrl_c_outside_a_run(capsys, monkeypatch):
     def interrupt(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("srnet.runs.commands.runs", interrupt)
+    monkeypatch.setattr("srnet.runs.commands.states.runs", interrupt)
     assert main(["runs"]) == 130
     assert capsys.readouterr().err == "symdisc: interrupted\n"
 

@@ -1,0 +1,1 @@
+"""The commands of `symdisc`: each takes its words, and has a Python twin that does the work."""

@@ -9,7 +9,7 @@ from sympy import Expr
 from sdnet.errors import InputError
 from sdnet.formula import to_text
 from sdnet.library import SDData
-from srnet import plots, plots_laws
+from srnet import plots
 from srnet.equations import evaluate
 from srnet.runs.assembly import critic_of
 from srnet.runs.config import CriticConfig
@@ -63,15 +63,15 @@ def law(found: Law) -> plots.Figure:
     """The target against the equation on held rows, and each latent against its formula."""
     latents = [] if found.latents is None else found.latents.formulas
     has_equation = found.chosen is not None
-    figure, axes = plots_laws.panels(has_equation + len(latents))
+    figure, axes = plots.panels(has_equation + len(latents))
     if has_equation:
         x, y = found.held
         equation = found.chosen.expression
-        plots_laws.target_against_equation(
+        plots.target_against_equation(
             axes[0], y, evaluate(equation, x), label=found.target, text=to_text(equation)
         )
     for latent, (ax, formula) in enumerate(zip(axes[has_equation:], latents, strict=True)):
-        plots_laws.latent_against_formula(
+        plots.latent_against_formula(
             ax,
             found.x,
             found.latents.curves[latent],

@@ -23,6 +23,7 @@ FORMATS = {
     "critic 1": ("hyperparams", "critic_args", "critic", "history", "times", "ended"),
     "law 1": ("names", "target", "equations", "chosen", "train", "validation", "network"),
     "generator 1": ("hyperparams", "generator_args", "generator", "history", "times", "ended"),
+    "network 1": ("widths", "weights"),
 }
 """What a state of each form holds at least."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sdnet.errors import InputError
-from srnet import pages, plots, plots_studies
+from srnet import pages, plots
 from srnet.pages import Course
 from srnet.runs.states import load_state, write_whole
 from srnet.runs.sweeps.command import KINDS, Command, command_of
@@ -105,15 +105,15 @@ class Reading:
         metric = self.command.metric
         drawn = {}
         if any(_is_finite(row[metric.name]) for row in self.rows):
-            drawn["parallel"] = plots_studies.parallel_coordinates(
+            drawn["parallel"] = plots.parallel_coordinates(
                 self.rows, self.scales, metric.name, metric.goal == "maximize"
             )
         if self.importances:
             log = "log " if self.scales[metric.name] == "log" else ""
             label = f"share of the variance of {log}{metric.name} (fANOVA)"
-            drawn["importance"] = plots_studies.bars(self.importances, label)
+            drawn["importance"] = plots.bars(self.importances, label)
         if self.courses:
-            drawn["trends"] = plots_studies.curves_by_trend(
+            drawn["trends"] = plots.curves_by_trend(
                 {
                     name: [(self.courses[i].epochs, self.courses[i].values) for i in trials]
                     for name, trials in self.trends.items()

@@ -13,7 +13,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 
 from sdnet.errors import InputError
 from srnet.pages import choices
-from srnet.plots import COLOURS, GREY, NOTE, dress
+from srnet.plots.common import COLOURS, GREY, NOTE, dress
 
 MAP = "viridis_r"  # dark for the best, which has to be seen
 TRENDS = (COLOURS[0], COLOURS[1], COLOURS[2], GREY)

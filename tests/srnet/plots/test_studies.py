@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sdnet.errors import InputError
-from srnet.plots_studies import curves_by_trend, parallel_coordinates
+from srnet.plots.studies import curves_by_trend, parallel_coordinates
 
 
 def heights(figure, count):

@@ -1,6 +1,6 @@
 """Figures of laws: a network's latents against their formulas, and an equation against the target.
 
-What may live here: how these are drawn, in the manner of `srnet.plots`.
+What may live here: how these are drawn, in the manner of `srnet.plots.common`.
 """
 
 import math
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from sdnet.errors import InputError
-from srnet.plots import COLOURS, GREY, LEGEND, dress
+from srnet.plots.common import COLOURS, GREY, LEGEND, dress
 from srnet.smoothing import Array, checked
 
 Formula = Callable[[np.ndarray], np.ndarray]  # (m, d) -> (m,)

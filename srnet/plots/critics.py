@@ -1,15 +1,11 @@
-"""Figures: pure functions from arrays and states to matplotlib axes.
+"""Figures of critics: how they learn, the curves they see, what they say of them.
 
-What may live here: how a thing is drawn, and the writing of a figure to a file. Where curves and
-scores come from is the business of runs/. Figures are explicit (`matplotlib.figure.Figure`): no
-display, no pyplot, no global settings, and nothing to close.
+Pure functions from arrays and states to matplotlib axes: where curves and scores come from is the
+business of `srnet.runs`.
 """
 
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-import matplotlib
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
@@ -17,25 +13,19 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from sdnet.errors import InputError, nearest
+from srnet.plots.common import COLOURS, GREY, LEGEND, NOTE, STYLES, dress
 from srnet.smoothing import Array, checked, smooth, to_numpy
 
 # What a user gives, of any type: what it should be is checked here and told in a sentence.
 Run = object  # a state, a history, or a list of them
 Panels = Sequence[Axes] | np.ndarray | None  # None: of a new figure
 
-# Okabe and Ito's (2008), which colour-blind readers tell apart; without yellow, pale on white.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-STYLES = ("-", "--", ":")  # for more runs than colours
 KINDS = {"real": COLOURS[0], "fake": COLOURS[1]}
-GREY = "0.4"
-LEGEND = {"frameon": False, "fontsize": 9, "handlelength": 3}
-NOTE = {"loc": "right", "fontsize": 8, "color": GREY}
 HISTORIES = {
     "acc": "accuracy on unseen curves",
     "loss": "critic loss",
     "penalty": "gradient penalty, mean (|g| - 1)²",
 }
-METADATA = {".png": {"Software": None}, ".svg": {"Date": None, "Creator": None}}
 
 
 def learning_curves(
@@ -231,37 +221,6 @@ def score_histogram(
     return ax
 
 
-def save(figure: Figure, path: str | Path) -> None:
-    """Write a figure as PNG or SVG, by the suffix: the same figure gives the same bytes.
-
-    The folder is made, and the file is written whole or not at all.
-
-    Raises:
-        InputError: another suffix; a path that can't be written.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save(score_histogram([1.0], [0.0]).figure, folder + "/new/scores.svg")
-    ...     [path.name for path in Path(folder, "new").iterdir()]
-    ['scores.svg']
-    """
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in METADATA:
-        raise InputError(f"{path}: the suffix is {path.suffix!r}; expected .png or .svg")
-    beside = path.with_name(f"{path.name}.tmp{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with matplotlib.rc_context({"svg.hashsalt": "symdisc", "svg.fonttype": "path"}):
-                figure.savefig(beside, format=suffix[1:], metadata=METADATA[suffix])
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"{path}: can't be written ({error.strerror})") from None
-
-
 def _curves(name: str, curves: Array, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "b n"]:
     curves = checked(name, curves, "curves, points")
     if curves.shape[1] != len(x):
@@ -298,12 +257,3 @@ def _one_scale(axes: np.ndarray, x: np.ndarray, curves: Sequence[np.ndarray], la
         ax.update_datalim([(x.min(), values.min()), (x.max(), values.max())])
         ax.autoscale_view()
         dress(ax, label if row == len(axes) - 1 else "", "" if column else "value")
-
-
-def dress(ax: Axes, x_label: str, y_label: str) -> None:
-    """Thin spines, a pale grid below, labels of one size."""
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set(linewidth=0.6, color=GREY)
-    ax.tick_params(width=0.6, color=GREY, labelsize=9)
-    ax.grid(color="0.92", linewidth=0.6)
-    ax.set(xlabel=x_label, ylabel=y_label, axisbelow=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sdnet.errors import InputError
-from srnet.plots_laws import latent_against_formula, panels, target_against_equation
+from srnet.plots.laws import latent_against_formula, panels, target_against_equation
 
 X = np.array([[0.0, 5.0], [1.0, 6.0], [3.0, 4.0]])
 NAMES = ("x0", "wind in $")

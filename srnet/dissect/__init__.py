@@ -1,0 +1,15 @@
+"""Dissection: what each unit of a trained network does, for any `torch.nn.Module`.
+
+The names below are loaded when they are first used: importing this package loads nothing heavy.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "classifiers": ["accuracy", "dense", "train_classifier"],
+        "data": ["Dataset", "load_dataset"],
+        "layers": ["find_layer", "layer_names"],
+    },
+)

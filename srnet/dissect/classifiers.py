@@ -1,0 +1,80 @@
+"""Plain classifiers to dissect, trained by one call: the examples of the studies and tests."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+
+def dense(widths: Sequence[int], generator: torch.Generator | None = None) -> nn.Sequential:
+    """Linear layers with ReLUs between them, named fc1, relu1, fc2, ...: logits of classes.
+
+    Weights and biases are uniform in +-1/sqrt(inputs), as torch's `nn.Linear` begins.
+
+    Args:
+        widths: units of every layer, from the inputs to the classes.
+        generator: what the weights follow from.
+
+    >>> [name for name, _ in dense([64, 128, 128, 10]).named_children()]
+    ['fc1', 'relu1', 'fc2', 'relu2', 'fc3']
+    """
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    for place, (inputs, outputs) in enumerate(pairwise(widths), 1):
+        layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
+        with torch.no_grad():
+            for parameter in (layer.weight, layer.bias):
+                parameter.uniform_(-(inputs**-0.5), inputs**-0.5, generator=generator)
+        layers[f"fc{place}"] = layer
+        if place < len(widths) - 1:
+            layers[f"relu{place}"] = nn.ReLU()
+    return nn.Sequential(layers)
+
+
+def train_classifier(
+    model: nn.Module,
+    x: Float[Tensor, "n d"],
+    y: Int[Tensor, " n"],
+    *,
+    epochs: int = 10,
+    batch_size: int = 64,
+    lr: float = 1e-3,
+    optimizer: Literal["adam", "sgd"] = "adam",
+    generator: torch.Generator | None = None,
+) -> list[float]:
+    """Train by cross-entropy on shuffled batches, in place; the mean loss of each epoch.
+
+    Args:
+        model: any module from rows (b, d) to logits (b, classes).
+        x: examples.
+        y: their classes.
+        epochs: passes over the examples.
+        batch_size: examples of a step.
+        lr: learning rate.
+        optimizer: "adam", or "sgd" without momentum.
+        generator: what the order of the examples follows from.
+    """
+    method = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[optimizer]
+    steps = method(model.parameters(), lr=lr, fused=True)
+    losses = []
+    model.train()
+    for _ in range(epochs):
+        total = 0.0
+        for batch in torch.randperm(len(x), generator=generator).split(batch_size):
+            loss = nn.functional.cross_entropy(model(x[batch]), y[batch])
+            steps.zero_grad()
+            loss.backward()
+            steps.step()
+            total += loss.item() * len(batch)
+        losses.append(total / len(x))
+    model.eval()
+    return losses
+
+
+@torch.no_grad()
+def accuracy(model: nn.Module, x: Float[Tensor, "n d"], y: Int[Tensor, " n"]) -> float:
+    """The share of examples whose largest logit is that of their class."""
+    return (model(x).argmax(-1) == y).float().mean().item()

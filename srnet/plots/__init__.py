@@ -1,0 +1,22 @@
+"""Figures: functions from arrays and states to matplotlib axes or figures, and `save`.
+
+The names below are loaded when they are first used: only these modules import matplotlib.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "common": ["Figure", "dress", "save"],
+        "critics": [
+            "learning_curves",
+            "growth",
+            "curves_side_by_side",
+            "verdicts",
+            "score_histogram",
+        ],
+        "laws": ["panels", "latent_against_formula", "target_against_equation"],
+        "studies": ["curves_by_trend", "bars", "parallel_coordinates"],
+    },
+)

@@ -1,0 +1,1 @@
+"""The kinds of `symdisc dissect`, each with a Python twin that does the work."""

@@ -16,9 +16,8 @@ def test_a_run_has_one_thread_and_no_denormals_and_leaves_both_as_they_were(befo
     threads = torch.get_num_threads()
     torch.set_flush_denormal(before)
     try:
-        with pytest.raises(KeyError), one_thread():
+        with one_thread():
             assert (torch.get_num_threads(), halved()) == (1, 0)
-            raise KeyError
         assert (torch.get_num_threads(), halved() == 0) == (threads, before)
     finally:
         torch.set_flush_denormal(False)

@@ -18,7 +18,7 @@ RULES = ("square", "cube", "sin", "cos", "exp", "product", "sum")
 DRAWS = 16  # of the coefficients, by which a template is judged
 PEAK = 10.0  # largest value over root mean square: beyond it a curve is one spike
 FAR = 5.0  # normal coefficients that a long training meets
-LARGEST = 1e6  # with coefficients as far as that, of a template whose own size is 1
+LARGEST = 1e6  # with coefficients as far as that, of any part, and of the whole in sizes of its own
 FRUITLESS = 5000  # templates drawn in a row without a new one, until the grammar counts as empty
 
 
@@ -47,9 +47,10 @@ def random_templates(
         w = 1, 2, 3 or 3*Uk in sin and cos; 1, -1 or -2*Uk in exp
 
     with at most `depth` rules within each other. A template is passed over if it isn't finite on
-    the points, is constant, has a value beyond ten times its root mean square (one spike), or
-    beyond 1e6 * `size` for coefficients of magnitude 5; or if it equals, up to a factor, an earlier
-    one there for the same coefficients. The first templates of a longer list are the shorter one.
+    the points, is constant, has a value beyond ten times its root mean square (one spike), or, for
+    coefficients of magnitude 5, one beyond 1e6 * `size`, or a part beyond 1e6; or if it equals, up
+    to a factor, an earlier one there for the same coefficients. The first templates of a longer
+    list are the shorter one.
 
     Args:
         x: points (n, d) at which templates are judged. seed: what all follows from.
@@ -104,7 +105,10 @@ class _Drawing:
         rule = RULES[self.random.integers(len(RULES))]
         first = self.shape(depth - 1)
         with np.errstate(all="ignore"):  # what isn't finite is passed over
-            return self._rule(rule, first, depth)
+            part = self._rule(rule, first, depth)
+        # A sine would hide how large its angle is, and that of float32 would have no sine.
+        part.values[np.abs(part.values) > LARGEST] = np.nan
+        return part
 
     def _rule(self, rule: str, first: _Node, depth: int) -> _Node:
         if rule in ("square", "cube"):

@@ -5,11 +5,13 @@ import re
 
 import numpy as np
 import pytest
+import sympy
 import torch
 
 from sdnet.errors import InputError
 from sdnet.grammar import DEPTH, random_templates
 from sdnet.library import SDData
+from sdnet.syntax import parse
 
 X = np.random.default_rng(0).standard_normal((60, 1))
 
@@ -77,6 +79,18 @@ def test_finite_on_the_points_with_derivatives_and_of_the_size_asked_for():
         f"N0*{0.2 / np.sqrt(np.mean(X**2)):.6g}*x0"
     )
     assert curves.shape == (4, 60)
+
+
+def test_no_part_is_large_not_even_inside_a_sine():
+    """Of the angle of sin(exp(exp(2*x0))) a float32 would know nothing, or that it is infinite."""
+    points = np.linspace(-2.6, 2.6, 9)
+    for line in random_templates(150, points[:, None]):
+        formula = parse(line, {"x": 1}, coefficients=True)
+        letters = {symbol.name[0]: symbol for symbol in formula.free_symbols}
+        numbers = {s: {"x": s, "U": 1.0, "N": 5.0}[s.name[0]] for s in formula.free_symbols}
+        for part in sympy.preorder_traversal(formula.subs(numbers)):
+            values = sympy.lambdify(letters["x"], part)(points)
+            assert np.abs(values).max() < 1e9, (line, part)  # of the whole, N0 is 5
 
 
 def test_both_variables_are_used():

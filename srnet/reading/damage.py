@@ -6,11 +6,11 @@ weights they belong to, so that retraining may continue or start afresh (`srnet.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
-from jaxtyping import Bool
-from torch import Tensor
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
 
 from sdnet.errors import InputError, nearest
 from srnet.reading.lesions import (
@@ -22,10 +22,12 @@ from srnet.reading.lesions import (
     ShrinkLayer,
     ZeroOut,
 )
-from srnet.reading.network import Network
+
+M = TypeVar("M", bound=nn.Module)
+"""A `srnet.reading.network.Network`, which stands above this room: its state is edited here."""
 
 
-def cut_connections(model: Network, connections: Sequence[str]) -> Network:
+def cut_connections(model: M, connections: Sequence[str]) -> M:
     """The network without these connections: their weights are gone, all else is kept.
 
     Raises:
@@ -43,12 +45,12 @@ def cut_connections(model: Network, connections: Sequence[str]) -> Network:
 
 
 def zero_out(
-    model: Network,
+    model: M,
     shares: Mapping[str, float | Bool[Tensor, "source target"]],
     *,
     bernoulli: bool = False,
     generator: torch.Generator | None = None,
-) -> Network:
+) -> M:
     """The network with some weights masked: they are 0 from now on, whatever is learnt.
 
     Of a connection of n weights, exactly round(share n) of those that are not masked yet are drawn;
@@ -85,12 +87,12 @@ def zero_out(
 
 
 def shrink_layer(
-    model: Network,
+    model: M,
     layer: str,
     units: float | Sequence[int],
     *,
     generator: torch.Generator | None = None,
-) -> Network:
+) -> M:
     """The network without some units of a layer: gone from all connections and from the bias.
 
     A layer with targets (phonology) needs targets of its units that are left from now on,
@@ -123,8 +125,8 @@ def shrink_layer(
 
 
 def add_noise(
-    model: Network, layer: str, sd: float, *, combine: Literal["variance", "sd"] = "variance"
-) -> Network:
+    model: M, layer: str, sd: float, *, combine: Literal["variance", "sd"] = "variance"
+) -> M:
     """The network with Gaussian noise in the net input of a layer, in training and evaluation.
 
     It is drawn for each example, tick and unit, and enters before time-averaging:
@@ -149,7 +151,7 @@ def add_noise(
     return inflict(model, AddNoise(layer, float(sd), combine))
 
 
-def apply_l2(model: Network, strength: float) -> Network:
+def apply_l2(model: M, strength: float) -> M:
     """The network with `strength` times the sum of squared weights in its loss.
 
     A setting: it replaces what was set before, and 0 removes it. Biases are not penalised.
@@ -165,7 +167,7 @@ def apply_l2(model: Network, strength: float) -> Network:
     return inflict(model, ApplyL2(float(strength)))
 
 
-def rebuild(parent: Network, lesions: Iterable[Lesion]) -> Network:
+def rebuild(parent: M, lesions: Iterable[Lesion]) -> M:
     """The same damage again, to the same units and weights: `rebuild(parent, damaged.lesions)`.
 
     What was trained after a lesion is not in the lesions.
@@ -179,7 +181,7 @@ def rebuild(parent: Network, lesions: Iterable[Lesion]) -> Network:
     return model
 
 
-def inflict(model: Network, lesion: Lesion) -> Network:
+def inflict(model: M, lesion: Lesion) -> M:
     """The network with one lesion, of which everything has been drawn."""
     state = deepcopy(model.to_state())
     EDITS[type(lesion)](state, lesion)
@@ -187,7 +189,7 @@ def inflict(model: Network, lesion: Lesion) -> Network:
     return model.with_state(state)
 
 
-def kept_units(model: Network, layer: str) -> list[int]:
+def kept_units(model: nn.Module, layer: str) -> list[int]:
     """The places that the units of a layer had before any was removed.
 
     >>> from srnet.reading.pmsp import PMSP
@@ -195,13 +197,27 @@ def kept_units(model: Network, layer: str) -> list[int]:
     >>> kept_units(shrink_layer(shrink_layer(model, "hidden", [0, 1]), "hidden", [0]), "hidden")
     [3, 4, 5]
     """
-    _check_layer(layer, model.layers)
-    kept = None
-    for lesion in model.lesions:
-        if isinstance(lesion, ShrinkLayer) and lesion.layer == layer:
-            kept = list(range(lesion.units)) if kept is None else kept
-            kept = [unit for place, unit in enumerate(kept) if place not in lesion.removed]
-    return list(range(model.units[layer])) if kept is None else kept
+    shrunk = [x for x in model.lesions if isinstance(x, ShrinkLayer) and x.layer == layer]
+    kept = list(range(shrunk[0].units if shrunk else model.units[layer]))
+    for lesion in shrunk:
+        kept = [unit for place, unit in enumerate(kept) if place not in lesion.removed]
+    return kept
+
+
+def in_full(
+    model: nn.Module, layer: str, activations: Float[Tensor, "*b kept"]
+) -> Float[Tensor, "*b units"]:
+    """Activations of a layer at the places that its units had before any was removed, 0 elsewhere.
+
+    >>> from srnet.reading.pmsp import PMSP
+    >>> model = PMSP(0.1, h_units=6, p_units=4, c_units=5, seed=0)
+    >>> in_full(shrink_layer(model, "phonology", [1]), "phonology", torch.ones(3))
+    tensor([1., 0., 1., 1.])
+    """
+    kept = kept_units(model, layer)
+    shrunk = [x for x in model.lesions if isinstance(x, ShrinkLayer) and x.layer == layer]
+    full = activations.new_zeros(*activations.shape[:-1], shrunk[0].units if shrunk else len(kept))
+    return full.index_copy(-1, torch.tensor(kept, device=full.device), activations)
 
 
 def _cut(state: dict, lesion: CutConnections) -> None:

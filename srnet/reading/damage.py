@@ -6,7 +6,7 @@ weights they belong to, so that retraining may continue or start afresh (`srnet.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -124,9 +124,7 @@ def shrink_layer(
     return inflict(model, ShrinkLayer(layer, tuple(sorted(units)), size))
 
 
-def add_noise(
-    model: M, layer: str, sd: float, *, combine: Literal["variance", "sd"] = "variance"
-) -> M:
+def add_noise(model: M, layer: str, sd: float, *, combine: str = "variance") -> M:
     """The network with Gaussian noise in the net input of a layer, in training and evaluation.
 
     It is drawn for each example, tick and unit, and enters before time-averaging:
@@ -225,8 +223,9 @@ def _cut(state: dict, lesion: CutConnections) -> None:
         _check_connection(name, state["connections"])
         del state["connections"][name]
         state["masks"].pop(name, None)
+        state["frozen"] = [frozen for frozen in state["frozen"] if frozen != f"w_{name}"]
         for tensors in _by_parameter(state):
-            del tensors[f"w_{name}"]
+            tensors.pop(f"w_{name}", None)
 
 
 def _zero(state: dict, lesion: ZeroOut) -> None:
@@ -239,40 +238,41 @@ def _zero(state: dict, lesion: ZeroOut) -> None:
             )
         kept = kept.to(weight.device)
         state["masks"][name] = kept & state["masks"].get(name, kept)
-        for tensors in _by_parameter(state):
-            tensors[f"w_{name}"] = tensors[f"w_{name}"].where(kept, 0.0)
+        _change(state, f"w_{name}", lambda values, kept=kept: values.where(kept, 0.0))
 
 
 def _shrink(state: dict, lesion: ShrinkLayer) -> None:
     layer, removed = lesion.layer, lesion.removed
-    _check_layer(layer, [name[5:] for name in state["parameters"] if name.startswith("bias_")])
-    size = state["units"][layer]
+    _check_layer(layer, _settling(state))
+    size, named = state["units"][layer], ", ".join(map(str, removed))
     if lesion.units != size or any(not 0 <= unit < size for unit in removed):
         raise InputError(
-            f"units {', '.join(map(str, removed))} of the {lesion.units} of {layer} can't be "
-            f"removed; it has {size}, numbered from 0"
+            f"units {named} of the {lesion.units} of {layer} can't be removed; it has {size}, "
+            "numbered from 0"
         )
+    if len(set(removed)) < len(removed):
+        raise InputError(f"units {named} of {layer} are to be removed; one is named twice")
     kept = [unit for unit in range(size) if unit not in removed]
     if not kept:
         raise InputError(
             f"all {size} units of {layer} would be removed; expected one left at least"
         )
     state["units"][layer] = len(kept)
-    for tensors in _by_parameter(state):
-        tensors[f"bias_{layer}"] = tensors[f"bias_{layer}"][kept]
+    _change(state, f"bias_{layer}", lambda values: values[kept])
     for name, (source, target) in state["connections"].items():
         rows = kept if source == layer else slice(None)
         columns = kept if target == layer else slice(None)
-        for tensors in _by_parameter(state):
-            tensors[f"w_{name}"] = tensors[f"w_{name}"][rows][:, columns]
+
+        def cut(values: Tensor, rows=rows, columns=columns) -> Tensor:
+            return values[rows][:, columns]
+
+        _change(state, f"w_{name}", cut)
         if name in state["masks"]:
-            state["masks"][name] = state["masks"][name][rows][:, columns]
+            state["masks"][name] = cut(state["masks"][name])
 
 
 def _noise(state: dict, lesion: AddNoise) -> None:
-    _check_layer(
-        lesion.layer, [name[5:] for name in state["parameters"] if name.startswith("bias_")]
-    )
+    _check_layer(lesion.layer, _settling(state))
     if not 0 <= lesion.sd < float("inf"):
         raise InputError(f"the sd of noise is {lesion.sd!r}; expected a finite number from 0 on")
     before = state["noise"].get(lesion.layer, 0.0)
@@ -304,6 +304,18 @@ def _by_parameter(state: dict) -> list[dict[str, Tensor]]:
     """What there is of each parameter: the values and, once trained, Adam's two moments."""
     moments = state["moments"]
     return [state["parameters"], *(moments[key] for key in ("first", "second") if key in moments)]
+
+
+def _change(state: dict, parameter: str, change: Callable[[Tensor], Tensor]) -> None:
+    """Change a parameter and, where it has been trained, its moments in the same way."""
+    for tensors in _by_parameter(state):
+        if parameter in tensors:
+            tensors[parameter] = change(tensors[parameter])
+
+
+def _settling(state: dict) -> list[str]:
+    """The layers that settle: those with a bias."""
+    return [layer for layer in state["units"] if f"bias_{layer}" in state["parameters"]]
 
 
 def _draw_exactly(

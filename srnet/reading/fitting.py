@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,7 @@ def fit(
     batch_size: int,
     lr: float,
     *,
-    optimizer: Literal["carried", "fresh"] = "carried",
+    optimizer: str = "carried",
     generator: torch.Generator | None = None,
 ) -> list[float]:
     """Train by Adam on shuffled batches, in place; the mean loss of each epoch.
@@ -51,13 +51,8 @@ def fit(
     model.check_data(x, y)
     names = [name for name, p in model.trained().items() if p.requires_grad]
     adam = Adam([model.trained()[name] for name in names], lr)
-    if optimizer == "carried" and model.moments:
-        kept = model.moments
-        adam.steps.copy_(kept["steps"])
-        for mine, of_names in ((adam.first, kept["first"]), (adam.second, kept["second"])):
-            for moments, name in zip(mine, names, strict=True):
-                if name in of_names:  # not of a parameter that was frozen before
-                    moments.copy_(of_names[name])
+    before = model.moments if optimizer == "carried" else {}
+    _load(adam, names, before)
     count = len(next(iter(x.values())) if isinstance(x, Mapping) else x)
     losses = []
     for _ in range(epochs):
@@ -71,8 +66,8 @@ def fit(
         losses.append(total / count)
     model.moments = {
         "steps": adam.steps,
-        "first": dict(zip(names, adam.first, strict=True)),
-        "second": dict(zip(names, adam.second, strict=True)),
+        "first": before.get("first", {}) | dict(zip(names, adam.first, strict=True)),
+        "second": before.get("second", {}) | dict(zip(names, adam.second, strict=True)),
     }
     return losses
 
@@ -95,7 +90,7 @@ def retrain(
     lr: float,
     *,
     score: Callable[[nn.Module], float],
-    optimizer: Literal["carried", "fresh"] = "carried",
+    optimizer: str = "carried",
     control: nn.Module | None = None,
     seed: int = 0,
 ) -> Recovery:
@@ -127,13 +122,21 @@ def retrain(
         targets, scores = network.targets_left(y), [score(network)]
         for epoch in range(epochs):
             begins = optimizer if epoch == 0 else "carried"
-            fit(
-                network, x, targets, 1, batch_size, lr, optimizer=begins, generator=generator
-            )
+            fit(network, x, targets, 1, batch_size, lr, optimizer=begins, generator=generator)
             scores.append(score(network))
         return network, scores
 
     return Recovery(*retrained(model), *(retrained(control) if control else (None, None)))
+
+
+def _load(adam: Adam, names: list[str], moments: Mapping) -> None:
+    """Take over steps and moments; a parameter that was frozen, and has none yet, begins at 0."""
+    if moments:
+        adam.steps.copy_(moments["steps"])
+    for key, mine in (("first", adam.first), ("second", adam.second)):
+        for name, values in zip(names, mine, strict=True):
+            if name in moments.get(key, {}):
+                values.copy_(moments[key][name])
 
 
 def _rows(data: Data, rows: Tensor) -> Data:

@@ -108,7 +108,11 @@ class HubAndSpokes(Network):
             y: targets in [0, 1] of some layers, (b, k, units): error is injected there and nowhere
                 else. With k below the ticks they are those of the last k ticks.
             generator: of the noise.
+
+        Raises:
+            InputError: x or y of other shapes or types than this network's, or out of range.
         """
+        self.check_data(x, y)
         states = self.per_layer(self.run(x, generator))
         ends = [(states[layer][:, -values.shape[1] :], values) for layer, values in y.items()]
         found, targets = (
@@ -123,6 +127,8 @@ class HubAndSpokes(Network):
     def check_data(self, x: Mapping[str, Tensor], y: Mapping[str, Tensor]) -> None:
         """Raise an InputError unless x and y are inputs and targets for this network."""
         examples, ticks = self._shape_of(x)
+        for layer, values in x.items():
+            self.check_finite(f"x[{layer!r}]", values, layer)
         if not y:
             raise InputError("no targets are given; expected those of one layer at least")
         for layer, values in y.items():

@@ -209,6 +209,12 @@ class Network(nn.Module):
                 f"{like.device}, as the weights are"
             )
 
+    def check_finite(self, name: str, values: Tensor, layer: str) -> None:
+        """Raise an InputError where `check_input` does, or if a value is not finite."""
+        self.check_input(name, values, layer)
+        if not values.isfinite().all():
+            raise InputError(f"{name} has a value that is not finite")
+
     def check_targets(self, name: str, values: Tensor, layer: str, like: Sequence[int]) -> None:
         """Raise an InputError unless values in [0, 1] are given for `like` examples and ticks."""
         self.check_input(name, values, layer)

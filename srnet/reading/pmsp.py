@@ -62,7 +62,7 @@ class PMSP(Network):
 
     def forward(
         self,
-        x: Float[Tensor, "b ticks o"],
+        x: Float[Tensor, "*b o"],
         return_internals: bool = False,
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
@@ -85,30 +85,34 @@ class PMSP(Network):
         return activations | self.inputs({"orthography": x} | activations)
 
     def run(
-        self, x: Float[Tensor, "b ticks o"], generator: torch.Generator | None = None
+        self, x: Float[Tensor, "*b o"], generator: torch.Generator | None = None
     ) -> Float[Tensor, "ticks b u"]:
         """The states of hidden, phonology and cleanup, side by side: what `forward` squashes."""
         self.check_input("x", x, "orthography")
         return self.states(x.transpose(0, 1) @ self.weights_from(self.given), generator)
 
-    def targets_left(self, y: Float[Tensor, "b ticks p"]) -> Float[Tensor, "b ticks kept"]:
+    def targets_left(self, y: Float[Tensor, "*b p"]) -> Float[Tensor, "*b kept"]:
         """Of the targets of all phonology, those of the units that have not been removed."""
         return y[..., kept_units(self, "phonology")]
 
     def check_data(self, x: Tensor, y: Tensor) -> None:
         """Raise an InputError unless x and y are examples and targets for this network."""
-        self.check_input("x", x, "orthography")
+        self.check_finite("x", x, "orthography")
         self.check_targets("y", y, "phonology", x.shape[:2])
 
     def loss(
         self,
-        x: Float[Tensor, "b ticks o"],
-        y: Float[Tensor, "b ticks p"],
+        x: Float[Tensor, "*b o"],
+        y: Float[Tensor, "*b p"],
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, ""]:
         """Mean binary cross-entropy of phonology over examples, ticks and units, plus `penalty()`.
 
         It is computed from the states, so that units at 0 or 1 within rounding still learn.
+
+        Raises:
+            InputError: x or y of another shape or type than this network's, or out of range.
         """
+        self.check_data(x, y)
         phonology = self.per_layer(self.run(x, generator))["phonology"]
         return binary_cross_entropy_with_logits(phonology, y) + self.penalty()

@@ -5,7 +5,6 @@ A layer here stands alone; networks of several layers that drive one another are
 """
 
 import math
-from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -14,8 +13,6 @@ from torch import Tensor, nn
 from sdnet.errors import InputError, nearest
 from sdnet.mlp import check_whole
 from srnet.reading.ticks import settle
-
-Average = Literal["before", "after"]
 
 
 def glorot(
@@ -40,9 +37,9 @@ def running_average(values: Float[Tensor, "b ticks u"], tau: float) -> Float[Ten
     >>> running_average(torch.ones(1, 3, 1), 0.5).flatten()
     tensor([0.5000, 0.7500, 0.8750])
     """
-    ticks = torch.arange(values.shape[1], device=values.device)
+    ticks = torch.arange(values.shape[1]).to(values)
     past = ticks[:, None] - ticks
-    return (tau * (1 - tau) ** past.clamp(min=0)).tril().to(values) @ values
+    return (tau * (1 - tau) ** past.clamp(min=0)).tril() @ values
 
 
 class TimeAveragedDense(nn.Module):
@@ -71,7 +68,7 @@ class TimeAveragedDense(nn.Module):
         in_units: int,
         units: int,
         tau: float,
-        average: Average = "before",
+        average: str = "before",
         generator: torch.Generator | None = None,
     ):
         super().__init__()
@@ -84,14 +81,14 @@ class TimeAveragedDense(nn.Module):
         self.weight = nn.Parameter(glorot(in_units, units, generator))
         self.bias = nn.Parameter(torch.zeros(units))
 
-    def forward(self, x: Float[Tensor, "b ticks d"]) -> Float[Tensor, "b ticks u"]:
+    def forward(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "b ticks u"]:
         """The activations at every tick."""
         net = self.net(x)
         if self.average == "before":
             return running_average(net, self.tau).sigmoid()
         return running_average(net.sigmoid(), self.tau)
 
-    def net(self, x: Float[Tensor, "b ticks d"]) -> Float[Tensor, "b ticks u"]:
+    def net(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "b ticks u"]:
         """x W + b.
 
         Raises:
@@ -116,13 +113,13 @@ class TimeAveragedRNN(TimeAveragedDense):
         in_units: int,
         units: int,
         tau: float,
-        average: Average = "before",
+        average: str = "before",
         generator: torch.Generator | None = None,
     ):
         super().__init__(in_units, units, tau, average, generator)
         self.recurrent = nn.Parameter(glorot(units, units, generator))
 
-    def forward(self, x: Float[Tensor, "b ticks d"]) -> Float[Tensor, "b ticks u"]:
+    def forward(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "b ticks u"]:
         """The activations at every tick."""
         drive = self.net(x).transpose(0, 1)
         if self.average == "before":

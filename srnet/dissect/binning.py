@@ -31,7 +31,7 @@ def discretise(
 
     Raises:
         InputError: another shape, no examples or units, values that aren't finite, unknown
-            binning, bins outside 2 to 1024.
+            binning, bins outside 2 to 1024, more than 1024 different whole numbers.
 
     >>> discretise("a", torch.tensor([[0.0], [0.1], [0.2], [9.0]]), 2).T
     tensor([[0, 0, 1, 1]])
@@ -46,7 +46,13 @@ def discretise(
     check_units(name, a)
     if a.is_floating_point():
         return methods[binning](a, bins)
-    return torch.stack([column.unique(return_inverse=True)[1] for column in a.T], dim=1)
+    codes = torch.stack([column.unique(return_inverse=True)[1] for column in a.T], dim=1)
+    if int(codes.max()) >= MOST_BINS:
+        raise InputError(
+            f"{name} has a unit of {int(codes.max()) + 1} different whole numbers; expected "
+            f"{MOST_BINS} at most, or floats to be binned"
+        )
+    return codes
 
 
 def equal_frequency(a: Tensor, bins: int) -> Int64[Tensor, "n u"]:

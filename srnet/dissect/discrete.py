@@ -3,6 +3,7 @@
 Variables are columns of whole numbers from 0, the examples are rows. Everything is in nats.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -47,9 +48,19 @@ def joint_entropies(a: Int64[Tensor, "n u"], b: Int64[Tensor, "n v"]) -> Entropi
     if len(a) > EXAMPLES:
         raise InputError(f"{len(a)} examples were given; expected {EXAMPLES} at most")
     s, t = (int(codes.max()) + 1 for codes in (a, b))
-    some = max(1, CELLS // (s * t * b.shape[1]))  # units of a at once
-    parts = [_block(units, b, s, t) for units in a.split(some, dim=1)]
-    return Entropies(*(torch.cat(part) for part in zip(*parts, strict=True)))
+    some_b = max(1, min(b.shape[1], CELLS // (s * t)))  # units at once
+    some_a = max(1, CELLS // (s * t * some_b))
+    rows = [
+        [_block(units_a, units_b, s, t) for units_b in b.split(some_b, dim=1)]
+        for units_a in a.split(some_a, dim=1)
+    ]
+    return Entropies(*(torch.cat([torch.cat(part, 1) for part in parts]) for parts in _both(rows)))
+
+
+def _both(rows: list[list[Entropies]]) -> Iterator[list[list[Tensor]]]:
+    """The blocks of plug-in entropies, then those of occupied states."""
+    for field in Entropies._fields:
+        yield [[getattr(block, field) for block in row] for row in rows]
 
 
 def _block(a: Int64[Tensor, "n u"], b: Int64[Tensor, "n v"], s: int, t: int) -> Entropies:

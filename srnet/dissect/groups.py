@@ -4,7 +4,7 @@ A group's joint state has too many values to count, so it stands for itself by f
 scores on the first principal components of the group's units, each cut at its quantiles.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float64, Int64
@@ -14,13 +14,12 @@ from sdnet.errors import InputError, nearest
 from srnet.dissect.binning import check_labels, check_units, equal_frequency
 from srnet.dissect.estimators import mutual_information
 
-Group = Tensor | Sequence[int]
-"""The units of a layer: their places, or a mask with a bool for each unit."""
+Group = object
+"""The units of a layer: their places, or a mask with a bool for each unit; checked here."""
 Candidate = Mapping[str, Group]
 """A candidate module: for each layer the group of its units."""
 
 GRID = 2.0**30  # of a group's largest score
-MATRIX_CELLS = 2**22  # of covariances held at once
 
 
 def group_variables(
@@ -62,9 +61,8 @@ def group_variables(
     centred = values.detach().double()
     centred = centred - centred.mean(0)
     covariance = centred.T @ centred / len(centred)
-    some = max(1, MATRIX_CELLS // s**2)
-    parts = [_scores(centred, covariance, part, kept) for part in groups.split(some)]
-    codes = equal_frequency(torch.cat(parts, dim=1).flatten(1), levels).view(-1, m, kept)
+    scores = _scores(centred, covariance, groups, kept)
+    codes = equal_frequency(scores.flatten(1), levels).view(-1, m, kept)
     return (codes * levels ** torch.arange(kept, device=codes.device)).sum(2)
 
 

@@ -23,13 +23,13 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from sdnet.errors import InputError, nearest
-from srnet.dissect.discrete import Entropies, entropies_of_counts
+from srnet.dissect.discrete import entropies_of_counts
 from srnet.dissect.estimators import check_choice, in_nats
 from srnet.dissect.groups import Candidate, check_layers, group_variables, units_of
 from srnet.dissect.report import Report
 
 MEASURES = ("C1", "C2", "C3")
-CELLS = 2**24  # counts held at once
+CELLS = 2**24  # numbers held at once, about
 ROUNDING = 1e-12  # what is no more apart than this is equal
 
 
@@ -55,7 +55,7 @@ class ModulePair(NamedTuple):
             return [None] * len(MEASURES)
         ahead = self.null - self.measures
         ahead[:, 2] *= -1
-        extreme = (ahead >= -ROUNDING).sum(0)
+        extreme = (ahead >= -ROUNDING).sum(0).double()
         return ((1 + extreme) / (1 + len(self.null))).tolist()
 
 
@@ -186,14 +186,22 @@ class _Study(NamedTuple):
         self, units_a: Int64[Tensor, "m s"], units_b: Int64[Tensor, "m t"]
     ) -> Float64[Tensor, "m 3"]:
         """C1, C2 and C3 of m modules of one size."""
+        # a module takes its covariances, and the scores of all examples
+        some = max(1, CELLS // (self.a.shape[1] ** 2 + len(self.a) * self.components))
+        parts = zip(units_a.split(some), units_b.split(some), strict=True)
+        return torch.cat([self._of_some(*part) for part in parts]) / self.in_nats
+
+    def _of_some(
+        self, units_a: Int64[Tensor, "m s"], units_b: Int64[Tensor, "m t"]
+    ) -> Float64[Tensor, "m 3"]:
         outside = torch.ones(len(units_a), self.a.shape[1], dtype=torch.bool, device=self.a.device)
         outside.scatter_(1, units_a, False)
         rest = outside.nonzero()[:, 1].view(len(units_a), -1)
-        inside, others, target = (
+        variables = (
             group_variables(values, units, self.components, self.levels)
             for values, units in ((self.a, units_a), (self.a, rest), (self.b, units_b))
         )
-        return conditional_measures(inside, others, target, self.estimator) / self.in_nats
+        return conditional_measures(*variables, self.estimator)
 
 
 def conditional_measures(
@@ -214,25 +222,15 @@ def conditional_measures(
     """
     s, t, q = (int(codes.max()) + 1 for codes in (inside, outside, target))
     cells = (inside * t + outside) * q + target
-    parts = [
-        _measures(some, (s, t, q), estimator)
-        for some in cells.split(max(1, CELLS // (s * t * q)), dim=1)
-    ]
-    return torch.cat(parts)
-
-
-def _measures(
-    cells: Int64[Tensor, "n m"], states: tuple[int, int, int], estimator: str
-) -> Float64[Tensor, "m 3"]:
     n, m = cells.shape
-    size = states[0] * states[1] * states[2]
+    size = s * t * q
     places = cells + size * torch.arange(m, device=cells.device)
-    counts = places.flatten().bincount(minlength=m * size).view(m, *states)
+    counts = places.flatten().bincount(minlength=m * size).view(m, s, t, q)
 
     def entropy(*summed: int) -> Float64[Tensor, " m"]:
         """Of what is left when these axes (1: inside, 2: outside, 3: target) are summed over."""
         left = counts.sum(summed) if summed else counts
-        found: Entropies = entropies_of_counts(left.flatten(1), n, (1,))
+        found = entropies_of_counts(left.flatten(1), n, (1,))
         return found.plugin if estimator == "plug-in" else found.miller_madow(n)
 
     given_rest = entropy(1) - entropy(1, 3)

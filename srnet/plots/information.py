@@ -10,6 +10,7 @@ from sdnet.errors import InputError
 from srnet.dissect.information import PairInformation
 from srnet.dissect.modularity import MEASURES, Modularity, ModulePair
 from srnet.plots.common import COLOURS, GREY, LEGEND, NOTE, dress
+from srnet.smoothing import to_numpy
 
 MAP = "viridis"
 NAMED = 20  # of so few units or groups each has its name on the axis
@@ -63,7 +64,7 @@ def information_maps(reports: Mapping[str, Sequence[PairInformation]]) -> Figure
 
 
 def _map(ax: Axes, report: PairInformation, low: float, high: float):
-    values = report.values.numpy()
+    values = to_numpy(report.values)
     order = _order(report)
     image = ax.imshow(
         values[np.ix_(*order)], cmap=MAP, vmin=low, vmax=high, aspect="auto", interpolation="none"
@@ -86,7 +87,7 @@ def _kind(report: PairInformation) -> str:
 
 def _order(report: PairInformation) -> tuple[np.ndarray, np.ndarray]:
     """The places of either side's units, those of most mean information first."""
-    values = report.values.numpy()
+    values = to_numpy(report.values)
     if _kind(report) == "groups":
         return np.arange(len(values)), np.arange(values.shape[1])
     if report.layer_a == report.layer_b:  # one order, so that the diagonal stays one
@@ -99,7 +100,7 @@ def _distributions(ax: Axes, row: Mapping[str, PairInformation], label: str) -> 
     drawn = {}
     for name, report in row.items():
         places = report.pairs()
-        drawn[name] = report.values[places[:, 0], places[:, 1]].numpy()
+        drawn[name] = to_numpy(report.values[places[:, 0], places[:, 1]])
     together = np.concatenate(list(drawn.values()))
     edges = np.histogram_bin_edges(together, 40) if len(together) else np.array([0.0, 1.0])
     for (name, values), colour in zip(drawn.items(), COLOURS, strict=False):
@@ -158,7 +159,7 @@ def _against_random(ax: Axes, entries: Sequence[ModulePair], measure: int) -> No
             label=label,
             zorder=3,
         )
-    bars = [(place, entry.null[:, measure].numpy()) for place, entry in enumerate(entries)]
+    bars = [(place, to_numpy(entry.null[:, measure])) for place, entry in enumerate(entries)]
     bars = [(place, *np.quantile(null, [0.05, 0.5, 0.95])) for place, null in bars if len(null)]
     for number, (place, low, middle, high) in enumerate(bars):
         look = {"width": 0.7, "color": "0.85", "zorder": 1}

@@ -139,11 +139,13 @@ def test_binned_information_of_gaussians_is_below_the_closed_form():
     assert fine == pytest.approx(exact, rel=0.1)
 
 
-def test_half_and_double_precision_and_one_example():
+def test_other_precisions_gradients_and_one_example():
     a, b = independent(64, 3)
     torch.testing.assert_close(mutual_information(a, b), mutual_information(a.double(), b.double()))
     half = mutual_information(a.bfloat16(), b.bfloat16())
     torch.testing.assert_close(half, mutual_information(a.bfloat16().float(), b.bfloat16().float()))
+    with_gradients = mutual_information(a.clone().requires_grad_(), b)
+    assert torch.equal(with_gradients, mutual_information(a, b))
     one = mutual_information(a[:1], b[:1])
     torch.testing.assert_close(one, torch.zeros(3, 3, dtype=torch.float64))
 

@@ -25,7 +25,7 @@ class Examples(Settings):
     data: Text = Field("digits", description="digits, or an .npz of x_train, y_train, x_test, ...")
     rows: Literal["train", "test"] = Field("test", description="training or test examples")
     examples: Count = Field(
-        640, description="how many of them, drawn evenly; all, if there are fewer"
+        640, description="how many of them, drawn at random; all, if there are fewer"
     )
     base: Literal["nats", "bits"] = Field("nats", description="nats or bits")
     seed: Seed = Field(0, description="what everything random follows from")

@@ -19,7 +19,7 @@ Group = object
 Candidate = Mapping[str, Group]
 """A candidate module: for each layer the group of its units."""
 
-GRID = 2.0**30  # of a group's largest score
+GRID = 2.0**16  # steps of a group's largest score; float32 errors are below one
 
 
 def group_variables(
@@ -32,8 +32,8 @@ def group_variables(
     are the state. A group of fewer units than components has as many components as units; one
     without units, or of constant units, is a constant.
 
-    Scores are rounded to 2**-30 of the group's largest, so that examples with equal values of all
-    units have equal scores.
+    Scores are rounded to 2**-16 of the group's largest, so that examples with equal values of all
+    units have equal scores, and a component of rounding errors only is a constant.
 
     Args:
         values: (n examples, u units), finite.

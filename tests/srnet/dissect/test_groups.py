@@ -45,6 +45,14 @@ def test_constant_units_are_a_constant_and_equal_examples_have_equal_states():
     assert all(len(states[kinds == kind].unique()) == 1 for kind in range(5))
 
 
+def test_a_component_without_variance_makes_no_states():
+    """A mistake in circulation: its scores are rounding errors, whose bins are noise."""
+    x = torch.randn(300, 1, generator=G().manual_seed(0)) + 5
+    copies = torch.cat([x, 2 * x, -3 * x], dim=1)
+    states = group_variables(copies, torch.tensor([[0, 1, 2]]), components=2, levels=2)
+    assert same_partition(states[:, 0], equal_frequency(x, 2)[:, 0])
+
+
 @pytest.mark.parametrize("options", [{"components": 0}, {"levels": 1}, {"components": 7}], ids=str)
 def test_sizes_of_variables_are_checked(options):
     with pytest.raises(InputError, match="and 64 states"):

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from sdnet.errors import InputError
+from srnet.dissect.groups import group_variables
 from srnet.dissect.modularity import MEASURES, conditional_measures, modularity_measures
 
 G = torch.Generator
@@ -116,6 +117,15 @@ def test_a_half_that_is_a_module_is_found_and_others_are_not():
     assert rows[0]["random C1"] == pytest.approx(half.null[:, 0].mean().item())
     assert list(report.to_frame().columns) == list(rows[0])
     assert "crossed" in str(report)
+
+
+def test_the_rest_is_the_layers_other_units():
+    acts = two_halves(60)
+    found = modularity_measures(acts, {"one": {"a": [6, 1], "b": [2, 7]}}, random_modules=1)
+    groups = ("a", [1, 6]), ("a", [0, 2, 3, 4, 5, 7]), ("b", [2, 7])
+    variables = (group_variables(acts[layer], torch.tensor([units])) for layer, units in groups)
+    expected = conditional_measures(*variables)[0]
+    torch.testing.assert_close(found.entries[0].measures, expected)
 
 
 def test_bits_are_nats_over_ln_2():

@@ -9,7 +9,7 @@ import torch
 
 from srnet.dissect.classifiers import dense
 from srnet.dissect.data import load_dataset
-from srnet.dissect.information import pair_information
+from srnet.dissect.information import pair_information, unit_information
 from srnet.dissect.recording import activations
 from srnet.runs.cli import main
 from srnet.runs.commands.dissecting.modularity import read_modules
@@ -63,6 +63,17 @@ def test_information_of_all_pairs_trained_and_untrained(capsys):
     found = [float(row["information_nats"]) for row in rows[:30]]
     assert found == pytest.approx(report.values.flatten().tolist(), abs=1e-9)
     assert Path("figures/information.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_units_are_summed_up_with_the_labels_of_their_examples(capsys):
+    told = says(capsys, "information", "net.pt", "--examples=100", "--layers=relu1", "--seed=5")
+    data, model = load_dataset(), dense([64, 6, 5, 10], torch.Generator().manual_seed(0))
+    chosen = torch.randperm(360, generator=torch.Generator().manual_seed(5))[:100]
+    acts = activations(model, data.x_test[chosen], ["relu1"])
+    summary = unit_information(acts, data.y_test[chosen]).summary()
+    row = next(line for line in told.splitlines() if line.startswith("trained"))
+    expected = [summary[0][key] for key in ("mean class information", "largest")]
+    assert [float(cell) for cell in row.split()[-2:]] == pytest.approx(expected, rel=1e-3)
 
 
 def test_one_layer_is_held_against_itself_by_neighbours(capsys):

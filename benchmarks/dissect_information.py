@@ -89,7 +89,7 @@ def neighbours() -> list[dict]:
     generator = torch.Generator().manual_seed(0)
     rows = []
     for rho in RHOS:
-        exact, draws = -0.5 * math.log(1 - rho**2), []
+        exact, draws = 0.5 * math.log(1 / (1 - rho**2)), []
         for _ in range(20):
             z = torch.randn(2000, 2, generator=generator, dtype=torch.float64)
             x, y = z[:, :1], rho * z[:, :1] + math.sqrt(1 - rho**2) * z[:, 1:]

@@ -10,6 +10,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "classifiers": ["accuracy", "dense", "train_classifier"],
         "data": ["Dataset", "load_dataset"],
+        "estimators": ["conditional_entropy", "entropy", "joint_entropy", "mutual_information"],
+        "groups": ["class_modules", "group_variables"],
+        "information": ["group_information", "pair_information", "unit_information"],
+        "initial": ["untrained"],
         "layers": ["find_layer", "layer_names"],
+        "modularity": ["conditional_measures", "modularity_measures"],
+        "recording": ["activations"],
     },
 )

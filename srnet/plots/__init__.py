@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "verdicts",
             "score_histogram",
         ],
+        "information": ["information_maps", "modularity_panels"],
         "laws": ["panels", "latent_against_formula", "target_against_equation"],
         "studies": ["curves_by_trend", "bars", "parallel_coordinates"],
     },

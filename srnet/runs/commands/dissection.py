@@ -8,6 +8,8 @@ from sdnet.errors import InputError, nearest
 
 KINDS = {
     "train": "train a dense classifier to dissect, and keep it as a state",
+    "information": "mutual information between units, trained against untrained; heat maps",
+    "modularity": "are sets of units modules? C1, C2 and C3 against random sets; figure",
 }
 """Each is the function `command` of the module of that name in `srnet.runs.commands.dissecting`."""
 

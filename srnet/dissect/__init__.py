@@ -9,7 +9,20 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "classifiers": ["accuracy", "dense", "train_classifier"],
+        "damage": ["Lesions", "lesions_of"],
         "data": ["Dataset", "load_dataset"],
         "layers": ["find_layer", "layer_names"],
+        "lesions": [
+            "add_noise",
+            "apply_l2",
+            "cut",
+            "l2_penalty",
+            "replay",
+            "shrink",
+            "zero_out",
+        ],
+        "noise": ["noise_levels"],
+        "optimizers": ["carry_optimizer"],
+        "weights": ["weight_norms"],
     },
 )

@@ -1,0 +1,34 @@
+"""Models of reading: networks that settle over ticks, and damage that lasts.
+
+The names below are loaded when they are first used: importing this package loads nothing heavy.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "damage": [
+            "add_noise",
+            "apply_l2",
+            "cut_connections",
+            "inflict",
+            "kept_units",
+            "rebuild",
+            "shrink_layer",
+            "zero_out",
+        ],
+        "fitting": ["fit"],
+        "lesions": [
+            "AddNoise",
+            "ApplyL2",
+            "CutConnections",
+            "Lesion",
+            "Lesions",
+            "ShrinkLayer",
+            "ZeroOut",
+        ],
+        "pmsp": ["PMSP"],
+        "toyop": ["ToyOP"],
+    },
+)

@@ -1,0 +1,324 @@
+"""Five kinds of damage: each gives a new network, and leaves the one it was given as it was.
+
+What was done is added to the new network's `lesions`. Adam's moments go through surgery with the
+weights they belong to, so that retraining may continue or start afresh (`srnet.reading.fitting`).
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
+from typing import Literal
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from sdnet.errors import InputError, nearest
+from srnet.reading.lesions import (
+    AddNoise,
+    ApplyL2,
+    CutConnections,
+    Lesion,
+    Lesions,
+    ShrinkLayer,
+    ZeroOut,
+)
+from srnet.reading.network import Network
+
+
+def cut_connections(model: Network, connections: Sequence[str]) -> Network:
+    """The network without these connections: their weights are gone, all else is kept.
+
+    Raises:
+        InputError: a connection that the network hasn't.
+
+    >>> from srnet.reading.pmsp import PMSP
+    >>> model = PMSP(0.1, h_units=10, p_units=9, c_units=5, seed=0)
+    >>> damaged = cut_connections(model, ["cp"])
+    >>> list(damaged.connections), "cp" in model.connections
+    (['oh', 'ph', 'hp', 'pp', 'pc'], True)
+    >>> print(damaged.lesions)
+    Cut cp.
+    """
+    return inflict(model, CutConnections(tuple(connections)))
+
+
+def zero_out(
+    model: Network,
+    shares: Mapping[str, float | Bool[Tensor, "source target"]],
+    *,
+    bernoulli: bool = False,
+    generator: torch.Generator | None = None,
+) -> Network:
+    """The network with some weights masked: they are 0 from now on, whatever is learnt.
+
+    Of a connection of n weights, exactly round(share n) of those that are not masked yet are drawn;
+    so masks add up, and 20 % twice leaves 60 %.
+
+    Args:
+        shares: for each connection, the share of its weights in [0, 1); or the mask itself, true
+            where a weight is kept.
+        bernoulli: mask each weight with that probability instead.
+        generator: what the masks are drawn from; None is torch's default generator.
+
+    Raises:
+        InputError: a connection that the network hasn't, a share outside [0, 1), more weights than
+            are left, a mask of another shape.
+
+    >>> from srnet.reading.pmsp import PMSP
+    >>> model = PMSP(0.1, h_units=10, p_units=9, c_units=5, seed=0)
+    >>> damaged = zero_out(model, {"pp": 0.2}, generator=torch.Generator().manual_seed(0))
+    >>> int((damaged.w_pp == 0).sum()), damaged.w_pp.numel()
+    (16, 81)
+    """
+    masks = {}
+    for name, share in shares.items():
+        _check_connection(name, model.connections)
+        if isinstance(share, Tensor):
+            masks[name] = share.bool()
+            continue
+        _check_share(f"the share of {name}", share)
+        weight = model.weight(name)
+        left = model.masks.get(name, torch.ones_like(weight, dtype=torch.bool))
+        draw = _draw_each if bernoulli else _draw_exactly
+        masks[name] = draw(name, left.cpu(), share, generator).to(weight.device)
+    return inflict(model, ZeroOut(masks))
+
+
+def shrink_layer(
+    model: Network,
+    layer: str,
+    units: float | Sequence[int],
+    *,
+    generator: torch.Generator | None = None,
+) -> Network:
+    """The network without some units of a layer: gone from all connections and from the bias.
+
+    A layer with targets (phonology) needs targets of its units that are left from now on,
+    `y[..., kept_units(model, layer)]`; `in_full` puts its activations back at their old places.
+
+    Args:
+        layer: "hidden", "phonology" or "cleanup" of PMSP.
+        units: the share that is removed, in [0, 1): round(share n) of n units are drawn; or the
+            places of the units to remove.
+        generator: what the units are drawn from; None is torch's default generator.
+
+    Raises:
+        InputError: a layer that the network hasn't or that is given from outside, a share outside
+            [0, 1), a unit that the layer hasn't, or no unit left.
+
+    >>> from srnet.reading.pmsp import PMSP
+    >>> model = PMSP(0.1, h_units=10, p_units=9, c_units=5, seed=0)
+    >>> damaged = shrink_layer(model, "hidden", [0, 4, 7])
+    >>> damaged.w_oh.shape, damaged.w_hp.shape, damaged.bias_hidden.shape
+    (torch.Size([20, 7]), torch.Size([7, 9]), torch.Size([7]))
+    >>> print(damaged.lesions)
+    Removed 3 of the 10 units of hidden: 0, 4, 7.
+    """
+    _check_layer(layer, model.layers)
+    size = model.units[layer]
+    if isinstance(units, int | float):
+        _check_share(f"the share of {layer}", units)
+        units = torch.randperm(size, generator=generator)[: round(units * size)].tolist()
+    return inflict(model, ShrinkLayer(layer, tuple(sorted(units)), size))
+
+
+def add_noise(
+    model: Network, layer: str, sd: float, *, combine: Literal["variance", "sd"] = "variance"
+) -> Network:
+    """The network with Gaussian noise in the net input of a layer, in training and evaluation.
+
+    It is drawn for each example, tick and unit, and enters before time-averaging:
+    state = tau (products + bias + noise) + (1 - tau) previous state. So the state has less of it,
+    sd sqrt(tau / (2 - tau)) after many ticks: `model.state_noise()`.
+
+    Args:
+        layer: "hidden", "phonology" or "cleanup" of PMSP.
+        sd: of this noise, at least 0.
+        combine: how it adds to noise that the layer has: "variance", as independent noises do, to
+            sqrt(old^2 + sd^2); or "sd", to old + sd.
+
+    Raises:
+        InputError: a layer that the network hasn't, an sd below 0, another `combine`.
+
+    >>> from srnet.reading.pmsp import PMSP
+    >>> model = PMSP(0.1, h_units=10, p_units=9, c_units=5, seed=0)
+    >>> twice = add_noise(add_noise(model, "phonology", 0.3), "phonology", 0.4)
+    >>> round(twice.noise["phonology"], 6), round(twice.state_noise()["phonology"], 6)
+    (0.5, 0.114708)
+    """
+    return inflict(model, AddNoise(layer, float(sd), combine))
+
+
+def apply_l2(model: Network, strength: float) -> Network:
+    """The network with `strength` times the sum of squared weights in its loss.
+
+    A setting: it replaces what was set before, and 0 removes it. Biases are not penalised.
+
+    Raises:
+        InputError: a strength below 0.
+
+    >>> from srnet.reading.pmsp import PMSP
+    >>> model = PMSP(0.1, h_units=10, p_units=9, c_units=5, seed=0)
+    >>> apply_l2(apply_l2(model, 0.3), 0.1).l2
+    0.1
+    """
+    return inflict(model, ApplyL2(float(strength)))
+
+
+def rebuild(parent: Network, lesions: Iterable[Lesion]) -> Network:
+    """The same damage again, to the same units and weights: `rebuild(parent, damaged.lesions)`.
+
+    What was trained after a lesion is not in the lesions.
+
+    Raises:
+        InputError: lesions of a network of other connections or sizes.
+    """
+    model = deepcopy(parent)
+    for lesion in lesions:
+        model = inflict(model, lesion)
+    return model
+
+
+def inflict(model: Network, lesion: Lesion) -> Network:
+    """The network with one lesion, of which everything has been drawn."""
+    state = deepcopy(model.to_state())
+    EDITS[type(lesion)](state, lesion)
+    state["lesions"] += Lesions([lesion]).to_plain()
+    return model.with_state(state)
+
+
+def kept_units(model: Network, layer: str) -> list[int]:
+    """The places that the units of a layer had before any was removed.
+
+    >>> from srnet.reading.pmsp import PMSP
+    >>> model = PMSP(0.1, h_units=6, p_units=9, c_units=5, seed=0)
+    >>> kept_units(shrink_layer(shrink_layer(model, "hidden", [0, 1]), "hidden", [0]), "hidden")
+    [3, 4, 5]
+    """
+    _check_layer(layer, model.layers)
+    kept = None
+    for lesion in model.lesions:
+        if isinstance(lesion, ShrinkLayer) and lesion.layer == layer:
+            kept = list(range(lesion.units)) if kept is None else kept
+            kept = [unit for place, unit in enumerate(kept) if place not in lesion.removed]
+    return list(range(model.units[layer])) if kept is None else kept
+
+
+def _cut(state: dict, lesion: CutConnections) -> None:
+    for name in lesion.connections:
+        _check_connection(name, state["connections"])
+        del state["connections"][name]
+        state["masks"].pop(name, None)
+        for tensors in _by_parameter(state):
+            del tensors[f"w_{name}"]
+
+
+def _zero(state: dict, lesion: ZeroOut) -> None:
+    for name, kept in lesion.masks.items():
+        _check_connection(name, state["connections"])
+        weight = state["parameters"][f"w_{name}"]
+        if kept.shape != weight.shape:
+            raise InputError(
+                f"the mask of {name} has shape {tuple(kept.shape)}; expected {tuple(weight.shape)}"
+            )
+        kept = kept.to(weight.device)
+        state["masks"][name] = kept & state["masks"].get(name, kept)
+        for tensors in _by_parameter(state):
+            tensors[f"w_{name}"] = tensors[f"w_{name}"].where(kept, 0.0)
+
+
+def _shrink(state: dict, lesion: ShrinkLayer) -> None:
+    layer, removed = lesion.layer, lesion.removed
+    _check_layer(layer, [name[5:] for name in state["parameters"] if name.startswith("bias_")])
+    size = state["units"][layer]
+    if lesion.units != size or any(not 0 <= unit < size for unit in removed):
+        raise InputError(
+            f"units {', '.join(map(str, removed))} of the {lesion.units} of {layer} can't be "
+            f"removed; it has {size}, numbered from 0"
+        )
+    kept = [unit for unit in range(size) if unit not in removed]
+    if not kept:
+        raise InputError(
+            f"all {size} units of {layer} would be removed; expected one left at least"
+        )
+    state["units"][layer] = len(kept)
+    for tensors in _by_parameter(state):
+        tensors[f"bias_{layer}"] = tensors[f"bias_{layer}"][kept]
+    for name, (source, target) in state["connections"].items():
+        rows = kept if source == layer else slice(None)
+        columns = kept if target == layer else slice(None)
+        for tensors in _by_parameter(state):
+            tensors[f"w_{name}"] = tensors[f"w_{name}"][rows][:, columns]
+        if name in state["masks"]:
+            state["masks"][name] = state["masks"][name][rows][:, columns]
+
+
+def _noise(state: dict, lesion: AddNoise) -> None:
+    _check_layer(
+        lesion.layer, [name[5:] for name in state["parameters"] if name.startswith("bias_")]
+    )
+    if not 0 <= lesion.sd < float("inf"):
+        raise InputError(f"the sd of noise is {lesion.sd!r}; expected a finite number from 0 on")
+    before = state["noise"].get(lesion.layer, 0.0)
+    ways = {"variance": (before**2 + lesion.sd**2) ** 0.5, "sd": before + lesion.sd}
+    if lesion.combine not in ways:
+        raise InputError(f"combine is {lesion.combine!r}; {nearest(lesion.combine, ways)}")
+    state["noise"][lesion.layer] = ways[lesion.combine]
+
+
+def _penalise(state: dict, lesion: ApplyL2) -> None:
+    if not 0 <= lesion.strength < float("inf"):
+        raise InputError(
+            f"the strength of L2 is {lesion.strength!r}; expected a finite number from 0 on"
+        )
+    state["l2"] = lesion.strength
+
+
+EDITS: dict[type, Callable[[dict, Lesion], None]] = {
+    CutConnections: _cut,
+    ZeroOut: _zero,
+    ShrinkLayer: _shrink,
+    AddNoise: _noise,
+    ApplyL2: _penalise,
+}
+"""What each kind of lesion changes in a network's state."""
+
+
+def _by_parameter(state: dict) -> list[dict[str, Tensor]]:
+    """What there is of each parameter: the values and, once trained, Adam's two moments."""
+    moments = state["moments"]
+    return [state["parameters"], *(moments[key] for key in ("first", "second") if key in moments)]
+
+
+def _draw_exactly(
+    name: str, left: Tensor, share: float, generator: torch.Generator | None
+) -> Tensor:
+    places = left.flatten().nonzero().flatten()
+    count = round(share * left.numel())
+    if count > len(places):
+        raise InputError(
+            f"{count} weights of {name} can't be zeroed; {len(places)} of its {left.numel()} "
+            "are left"
+        )
+    kept = torch.ones(left.numel(), dtype=torch.bool)
+    kept[places[torch.randperm(len(places), generator=generator)[:count]]] = False
+    return kept.view_as(left)
+
+
+def _draw_each(name: str, left: Tensor, share: float, generator: torch.Generator | None) -> Tensor:
+    return torch.rand(left.shape, generator=generator) >= share
+
+
+def _check_connection(name: str, connections: Mapping[str, object]) -> None:
+    if name not in connections:
+        raise InputError(f"the network has no connection {name!r}; {nearest(name, connections)}")
+
+
+def _check_layer(layer: str, layers: Sequence[str]) -> None:
+    if layer not in layers:
+        raise InputError(f"the network has no layer {layer!r} to damage; {nearest(layer, layers)}")
+
+
+def _check_share(what: str, share: float) -> None:
+    if isinstance(share, bool) or not 0 <= share < 1:
+        raise InputError(f"{what} is {share!r}; expected a number in [0, 1)")

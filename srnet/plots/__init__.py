@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "score_histogram",
         ],
         "laws": ["panels", "latent_against_formula", "target_against_equation"],
+        "lesions": ["accuracy_by_severity", "recovery", "lost_words"],
         "studies": ["curves_by_trend", "bars", "parallel_coordinates"],
     },
 )

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from sdnet.errors import InputError
 from srnet.reading import PMSP, ToyOP, fit, shrink_layer
 from srnet.runs.curves import random_stream
 from srnet.runs.lesions.cells import Cell, measure, run_cell, train_parent
@@ -94,3 +95,9 @@ def test_words_are_wrong_whose_letters_have_no_unit_any_more(parent):
     assert found["word_accuracy"] == pytest.approx(15 / 20)
     rows = run_cell(parent, Cell(Damage("shrink:phonology", 0.4), "carried", 3), PROTOCOL)
     assert len(rows) == 4  # retrained on the targets that are left
+
+
+def test_activations_that_are_not_finite_are_told():
+    """The largest of NaNs is the first, so that words with a c would count as half right."""
+    with pytest.raises(InputError, match="activations aren't finite"):
+        measure(says([torch.full_like(CORPUS.y, torch.nan)]), CORPUS, torch.Generator())

@@ -152,9 +152,13 @@ def test_bad_protocols(tmp_path, done):
         lesion_study(["cut:hp"], {**TINY, "epochs": 6}, out=done.out)
 
 
-def test_a_network_that_is_not_finite_any_more_is_told(tmp_path):
-    with pytest.raises(InputError, match=r"^apply_l2.*-seed0: activations aren't finite"):
-        study(tmp_path, ["apply_l2=1e38"], seeds=(0,))
+def test_a_cell_that_cannot_be_run_is_named(tmp_path, monkeypatch):
+    def refused(*_):
+        raise InputError("activations aren't finite")
+
+    monkeypatch.setattr(room, "run_cell", refused)
+    with pytest.raises(InputError, match=r"^undamaged-carried-seed0: activations aren't finite"):
+        study(tmp_path, ["cut:hp"], seeds=(0,))
 
 
 def test_files_of_others(tmp_path):

@@ -6,11 +6,11 @@ weights they belong to, so that retraining may continue or start afresh (`srnet.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
-from typing import Literal
+from typing import TypeVar
 
 import torch
-from jaxtyping import Bool
-from torch import Tensor
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
 
 from sdnet.errors import InputError, nearest
 from srnet.reading.lesions import (
@@ -22,10 +22,12 @@ from srnet.reading.lesions import (
     ShrinkLayer,
     ZeroOut,
 )
-from srnet.reading.network import Network
+
+M = TypeVar("M", bound=nn.Module)
+"""A `srnet.reading.network.Network`, which stands above this room: its state is edited here."""
 
 
-def cut_connections(model: Network, connections: Sequence[str]) -> Network:
+def cut_connections(model: M, connections: Sequence[str]) -> M:
     """The network without these connections: their weights are gone, all else is kept.
 
     Raises:
@@ -43,12 +45,12 @@ def cut_connections(model: Network, connections: Sequence[str]) -> Network:
 
 
 def zero_out(
-    model: Network,
+    model: M,
     shares: Mapping[str, float | Bool[Tensor, "source target"]],
     *,
     bernoulli: bool = False,
     generator: torch.Generator | None = None,
-) -> Network:
+) -> M:
     """The network with some weights masked: they are 0 from now on, whatever is learnt.
 
     Of a connection of n weights, exactly round(share n) of those that are not masked yet are drawn;
@@ -85,12 +87,12 @@ def zero_out(
 
 
 def shrink_layer(
-    model: Network,
+    model: M,
     layer: str,
     units: float | Sequence[int],
     *,
     generator: torch.Generator | None = None,
-) -> Network:
+) -> M:
     """The network without some units of a layer: gone from all connections and from the bias.
 
     A layer with targets (phonology) needs targets of its units that are left from now on,
@@ -122,9 +124,7 @@ def shrink_layer(
     return inflict(model, ShrinkLayer(layer, tuple(sorted(units)), size))
 
 
-def add_noise(
-    model: Network, layer: str, sd: float, *, combine: Literal["variance", "sd"] = "variance"
-) -> Network:
+def add_noise(model: M, layer: str, sd: float, *, combine: str = "variance") -> M:
     """The network with Gaussian noise in the net input of a layer, in training and evaluation.
 
     It is drawn for each example, tick and unit, and enters before time-averaging:
@@ -149,7 +149,7 @@ def add_noise(
     return inflict(model, AddNoise(layer, float(sd), combine))
 
 
-def apply_l2(model: Network, strength: float) -> Network:
+def apply_l2(model: M, strength: float) -> M:
     """The network with `strength` times the sum of squared weights in its loss.
 
     A setting: it replaces what was set before, and 0 removes it. Biases are not penalised.
@@ -165,7 +165,7 @@ def apply_l2(model: Network, strength: float) -> Network:
     return inflict(model, ApplyL2(float(strength)))
 
 
-def rebuild(parent: Network, lesions: Iterable[Lesion]) -> Network:
+def rebuild(parent: M, lesions: Iterable[Lesion]) -> M:
     """The same damage again, to the same units and weights: `rebuild(parent, damaged.lesions)`.
 
     What was trained after a lesion is not in the lesions.
@@ -179,7 +179,7 @@ def rebuild(parent: Network, lesions: Iterable[Lesion]) -> Network:
     return model
 
 
-def inflict(model: Network, lesion: Lesion) -> Network:
+def inflict(model: M, lesion: Lesion) -> M:
     """The network with one lesion, of which everything has been drawn."""
     state = deepcopy(model.to_state())
     EDITS[type(lesion)](state, lesion)
@@ -187,7 +187,7 @@ def inflict(model: Network, lesion: Lesion) -> Network:
     return model.with_state(state)
 
 
-def kept_units(model: Network, layer: str) -> list[int]:
+def kept_units(model: nn.Module, layer: str) -> list[int]:
     """The places that the units of a layer had before any was removed.
 
     >>> from srnet.reading.pmsp import PMSP
@@ -195,13 +195,27 @@ def kept_units(model: Network, layer: str) -> list[int]:
     >>> kept_units(shrink_layer(shrink_layer(model, "hidden", [0, 1]), "hidden", [0]), "hidden")
     [3, 4, 5]
     """
-    _check_layer(layer, model.layers)
-    kept = None
-    for lesion in model.lesions:
-        if isinstance(lesion, ShrinkLayer) and lesion.layer == layer:
-            kept = list(range(lesion.units)) if kept is None else kept
-            kept = [unit for place, unit in enumerate(kept) if place not in lesion.removed]
-    return list(range(model.units[layer])) if kept is None else kept
+    shrunk = [x for x in model.lesions if isinstance(x, ShrinkLayer) and x.layer == layer]
+    kept = list(range(shrunk[0].units if shrunk else model.units[layer]))
+    for lesion in shrunk:
+        kept = [unit for place, unit in enumerate(kept) if place not in lesion.removed]
+    return kept
+
+
+def in_full(
+    model: nn.Module, layer: str, activations: Float[Tensor, "*b kept"]
+) -> Float[Tensor, "*b units"]:
+    """Activations of a layer at the places that its units had before any was removed, 0 elsewhere.
+
+    >>> from srnet.reading.pmsp import PMSP
+    >>> model = PMSP(0.1, h_units=6, p_units=4, c_units=5, seed=0)
+    >>> in_full(shrink_layer(model, "phonology", [1]), "phonology", torch.ones(3))
+    tensor([1., 0., 1., 1.])
+    """
+    kept = kept_units(model, layer)
+    shrunk = [x for x in model.lesions if isinstance(x, ShrinkLayer) and x.layer == layer]
+    full = activations.new_zeros(*activations.shape[:-1], shrunk[0].units if shrunk else len(kept))
+    return full.index_copy(-1, torch.tensor(kept, device=full.device), activations)
 
 
 def _cut(state: dict, lesion: CutConnections) -> None:
@@ -209,8 +223,9 @@ def _cut(state: dict, lesion: CutConnections) -> None:
         _check_connection(name, state["connections"])
         del state["connections"][name]
         state["masks"].pop(name, None)
+        state["frozen"] = [frozen for frozen in state["frozen"] if frozen != f"w_{name}"]
         for tensors in _by_parameter(state):
-            del tensors[f"w_{name}"]
+            tensors.pop(f"w_{name}", None)
 
 
 def _zero(state: dict, lesion: ZeroOut) -> None:
@@ -223,40 +238,41 @@ def _zero(state: dict, lesion: ZeroOut) -> None:
             )
         kept = kept.to(weight.device)
         state["masks"][name] = kept & state["masks"].get(name, kept)
-        for tensors in _by_parameter(state):
-            tensors[f"w_{name}"] = tensors[f"w_{name}"].where(kept, 0.0)
+        _change(state, f"w_{name}", lambda values, kept=kept: values.where(kept, 0.0))
 
 
 def _shrink(state: dict, lesion: ShrinkLayer) -> None:
     layer, removed = lesion.layer, lesion.removed
-    _check_layer(layer, [name[5:] for name in state["parameters"] if name.startswith("bias_")])
-    size = state["units"][layer]
+    _check_layer(layer, _settling(state))
+    size, named = state["units"][layer], ", ".join(map(str, removed))
     if lesion.units != size or any(not 0 <= unit < size for unit in removed):
         raise InputError(
-            f"units {', '.join(map(str, removed))} of the {lesion.units} of {layer} can't be "
-            f"removed; it has {size}, numbered from 0"
+            f"units {named} of the {lesion.units} of {layer} can't be removed; it has {size}, "
+            "numbered from 0"
         )
+    if len(set(removed)) < len(removed):
+        raise InputError(f"units {named} of {layer} are to be removed; one is named twice")
     kept = [unit for unit in range(size) if unit not in removed]
     if not kept:
         raise InputError(
             f"all {size} units of {layer} would be removed; expected one left at least"
         )
     state["units"][layer] = len(kept)
-    for tensors in _by_parameter(state):
-        tensors[f"bias_{layer}"] = tensors[f"bias_{layer}"][kept]
+    _change(state, f"bias_{layer}", lambda values: values[kept])
     for name, (source, target) in state["connections"].items():
         rows = kept if source == layer else slice(None)
         columns = kept if target == layer else slice(None)
-        for tensors in _by_parameter(state):
-            tensors[f"w_{name}"] = tensors[f"w_{name}"][rows][:, columns]
+
+        def cut(values: Tensor, rows=rows, columns=columns) -> Tensor:
+            return values[rows][:, columns]
+
+        _change(state, f"w_{name}", cut)
         if name in state["masks"]:
-            state["masks"][name] = state["masks"][name][rows][:, columns]
+            state["masks"][name] = cut(state["masks"][name])
 
 
 def _noise(state: dict, lesion: AddNoise) -> None:
-    _check_layer(
-        lesion.layer, [name[5:] for name in state["parameters"] if name.startswith("bias_")]
-    )
+    _check_layer(lesion.layer, _settling(state))
     if not 0 <= lesion.sd < float("inf"):
         raise InputError(f"the sd of noise is {lesion.sd!r}; expected a finite number from 0 on")
     before = state["noise"].get(lesion.layer, 0.0)
@@ -288,6 +304,18 @@ def _by_parameter(state: dict) -> list[dict[str, Tensor]]:
     """What there is of each parameter: the values and, once trained, Adam's two moments."""
     moments = state["moments"]
     return [state["parameters"], *(moments[key] for key in ("first", "second") if key in moments)]
+
+
+def _change(state: dict, parameter: str, change: Callable[[Tensor], Tensor]) -> None:
+    """Change a parameter and, where it has been trained, its moments in the same way."""
+    for tensors in _by_parameter(state):
+        if parameter in tensors:
+            tensors[parameter] = change(tensors[parameter])
+
+
+def _settling(state: dict) -> list[str]:
+    """The layers that settle: those with a bias."""
+    return [layer for layer in state["units"] if f"bias_{layer}" in state["parameters"]]
 
 
 def _draw_exactly(

@@ -1,29 +1,29 @@
 """Training and retraining: one loop over shuffled batches, whose optimiser survives surgery."""
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sdnet.adam import Adam
 from sdnet.errors import InputError, nearest
 from sdnet.mlp import check_whole
-from srnet.reading.network import Network
 
 Data = Tensor | Mapping[str, Tensor]
 """Examples: one tensor (n, ticks, units), or one for each of several layers."""
 
 
 def fit(
-    model: Network,
+    model: nn.Module,
     x: Data,
     y: Data,
-    *,
     epochs: int,
     batch_size: int,
     lr: float,
-    optimizer: Literal["carried", "fresh"] = "carried",
+    *,
+    optimizer: str = "carried",
     generator: torch.Generator | None = None,
 ) -> list[float]:
     """Train by Adam on shuffled batches, in place; the mean loss of each epoch.
@@ -51,13 +51,8 @@ def fit(
     model.check_data(x, y)
     names = [name for name, p in model.trained().items() if p.requires_grad]
     adam = Adam([model.trained()[name] for name in names], lr)
-    if optimizer == "carried" and model.moments:
-        kept = model.moments
-        adam.steps.copy_(kept["steps"])
-        for mine, of_names in ((adam.first, kept["first"]), (adam.second, kept["second"])):
-            for moments, name in zip(mine, names, strict=True):
-                if name in of_names:  # not of a parameter that was frozen before
-                    moments.copy_(of_names[name])
+    before = model.moments if optimizer == "carried" else {}
+    _load(adam, names, before)
     count = len(next(iter(x.values())) if isinstance(x, Mapping) else x)
     losses = []
     for _ in range(epochs):
@@ -71,10 +66,77 @@ def fit(
         losses.append(total / count)
     model.moments = {
         "steps": adam.steps,
-        "first": dict(zip(names, adam.first, strict=True)),
-        "second": dict(zip(names, adam.second, strict=True)),
+        "first": before.get("first", {}) | dict(zip(names, adam.first, strict=True)),
+        "second": before.get("second", {}) | dict(zip(names, adam.second, strict=True)),
     }
     return losses
+
+
+class Recovery(NamedTuple):
+    """A network after retraining, its control, and their scores before and after each epoch."""
+
+    model: nn.Module
+    scores: list[float]
+    control: nn.Module | None
+    control_scores: list[float] | None
+
+
+def retrain(
+    model: nn.Module,
+    x: Data,
+    y: Data,
+    epochs: int,
+    batch_size: int,
+    lr: float,
+    *,
+    score: Callable[[nn.Module], float],
+    optimizer: str = "carried",
+    control: nn.Module | None = None,
+    seed: int = 0,
+) -> Recovery:
+    """Retrain copies of a damaged network and of its control in the same way; how each recovers.
+
+    Much of what looks like recovery may be more training, or Adam's new start. What the control,
+    the undamaged parent, gains by the same epochs in the same order with the same `optimizer` shows
+    how much.
+
+    Args:
+        model: what was damaged.
+        x, y: examples, and their targets before any unit was removed.
+        epochs, batch_size, lr, optimizer: as in `fit`.
+        score: of a network, such as its accuracy.
+        control: what is retrained beside it, None for nothing.
+        seed: of the order of examples and of noise, for both.
+
+    >>> from srnet.reading import PMSP, ToyOP
+    >>> corpus, parent = ToyOP(ticks=6), PMSP(0.3, h_units=10, p_units=9, c_units=5, seed=0)
+    >>> recovery = retrain(
+    ...     parent.cut_connections(["cp"]), corpus.x, corpus.y, epochs=2, batch_size=20, lr=0.05,
+    ...     score=lambda model: corpus.tick_accuracy(model(corpus.x)["phonology"]), control=parent)
+    >>> len(recovery.scores), len(recovery.control_scores)
+    (3, 3)
+    """
+
+    def retrained(start: nn.Module) -> tuple[nn.Module, list[float]]:
+        network, generator = deepcopy(start), torch.Generator().manual_seed(seed)
+        targets, scores = network.targets_left(y), [score(network)]
+        for epoch in range(epochs):
+            begins = optimizer if epoch == 0 else "carried"
+            fit(network, x, targets, 1, batch_size, lr, optimizer=begins, generator=generator)
+            scores.append(score(network))
+        return network, scores
+
+    return Recovery(*retrained(model), *(retrained(control) if control else (None, None)))
+
+
+def _load(adam: Adam, names: list[str], moments: Mapping) -> None:
+    """Take over steps and moments; a parameter that was frozen, and has none yet, begins at 0."""
+    if moments:
+        adam.steps.copy_(moments["steps"])
+    for key, mine in (("first", adam.first), ("second", adam.second)):
+        for name, values in zip(names, mine, strict=True):
+            if name in moments.get(key, {}):
+                values.copy_(moments[key][name])
 
 
 def _rows(data: Data, rows: Tensor) -> Data:

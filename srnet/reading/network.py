@@ -1,11 +1,12 @@
 """A network of layers that settle over ticks: its parts, its forward pass and its state.
 
-What its layers and connections are, a model says (`srnet.reading.pmsp`, `srnet.reading.hubspokes`);
-how it is damaged and trained stands in rooms of their own.
+Which layers and connections there are, a model says (`srnet.reading.pmsp`,
+`srnet.reading.hubspokes`); training and damage, which any of them can do, have rooms of their own
+below this one.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 
 import torch
@@ -13,46 +14,31 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from sdnet.errors import InputError
+from sdnet.errors import InputError, nearest
+from sdnet.mlp import check_whole
+from srnet.reading import damage, fitting
 from srnet.reading.lesions import Lesions
 from srnet.reading.ticks import settle
+from srnet.reading.timeaveraged import check_tau, glorot
 
-Connections = Mapping[str, tuple[str, str]]
-"""The name of each connection -> the layer it comes from, the layer it goes to."""
+Ends = tuple[str, str]
+"""The layer a connection comes from and the layer it goes to."""
 
 
 class Mask(nn.Module):
-    """Weights that are 0, whatever is learnt: a parametrization of torch, W = W' * kept."""
+    """Weights that are 0, whatever is learnt: a parametrization of torch."""
 
     def __init__(self, kept: Bool[Tensor, "source target"]):
         super().__init__()
         self.register_buffer("kept", kept)
 
-    def forward(self, weight: Tensor) -> Tensor:
-        """The weights that are kept; the others 0, also where they aren't finite."""
+    def forward(self, weight: Float[Tensor, "source target"]) -> Float[Tensor, "source target"]:
+        """The weights that are kept; 0 at the others, even where they are not finite."""
         return weight.where(self.kept, 0.0)
 
     def right_inverse(self, weight: Tensor) -> Tensor:
-        """The stored weights are 0 under the mask too."""
+        """What is stored is 0 under the mask too."""
         return self(weight)
-
-
-def glorot(
-    units: Mapping[str, int],
-    connections: Connections,
-    layers: Iterable[str],
-    generator: torch.Generator | None = None,
-) -> dict[str, Tensor]:
-    """New parameters: weights from U(-l, l), l = sqrt(6 / (source + target)); biases 0.
-
-    (Glorot and Bengio 2010.)
-    """
-    parameters = {}
-    for name, (source, target) in connections.items():
-        bound = math.sqrt(6 / (units[source] + units[target]))
-        weight = torch.empty(units[source], units[target])
-        parameters[f"w_{name}"] = weight.uniform_(-bound, bound, generator=generator)
-    return parameters | {f"bias_{layer}": torch.zeros(units[layer]) for layer in layers}
 
 
 class Network(nn.Module):
@@ -63,37 +49,47 @@ class Network(nn.Module):
     net = incoming products + bias + noise,   state = tau net + (1 - tau) previous state,
     activation = sigmoid(state).
 
+    The connection NAME has the weights `w_NAME` (source, target) and no bias; a layer has one bias,
+    `bias_LAYER`. A model is made by its own constructor or by `from_state`.
+
     Args:
         tau: in (0, 1].
-        units: of each layer; layers without a bias are given from outside (`given`).
-        connections: what is connected.
-        parameters: `w_NAME` (source, target) of every connection, `bias_LAYER` of every layer.
+        units: of each layer.
+        connections: what is connected, by the connection's name.
+        parameters: `w_NAME` of every connection, `bias_LAYER` of every layer that settles.
     """
 
     given: tuple[str, ...] = ()
-    """Layers whose activations come from outside at every tick."""
-    outputs: tuple[str, ...] = ()
-    """Layers that have targets."""
+    """Layers whose activations come from outside at every tick; they don't settle."""
 
     def __init__(
         self,
         tau: float,
         units: Mapping[str, int],
-        connections: Connections,
+        connections: Mapping[str, Ends],
         parameters: Mapping[str, Tensor],
     ):
+        check_tau(tau)
         super().__init__()
         self.tau, self.units, self.connections = tau, dict(units), dict(connections)
         for name, tensor in parameters.items():
-            setattr(self, name, nn.Parameter(tensor))
+            self.register_parameter(name, nn.Parameter(tensor))
         self.noise: dict[str, float] = {}
-        """sd of the noise in the net input of each layer that has some, every tick anew"""
+        """sd of the noise in the net input of each layer that has some"""
         self.l2 = 0.0
         """the loss has a penalty of l2 times the sum of squared weights"""
         self.moments: dict = {}
-        """Adam's after `fit`: "steps", and by the names of parameters "first" and "second"
-        (see `srnet.reading.fitting`)"""
+        """Adam's after `fit`: "steps", and of each parameter by its name, "first" and "second" """
         self.lesions = Lesions()
+
+    # The functions of the rooms below, as methods: `model.cut_connections(["cp"])`.
+    fit = fitting.fit
+    retrain = fitting.retrain
+    cut_connections = damage.cut_connections
+    zero_out = damage.zero_out
+    shrink_layer = damage.shrink_layer
+    add_noise = damage.add_noise
+    apply_l2 = damage.apply_l2
 
     @property
     def layers(self) -> list[str]:
@@ -109,36 +105,16 @@ class Network(nn.Module):
             if parametrize.is_parametrized(self, f"w_{name}")
         }
 
-    def mask(self, connection: str, kept: Bool[Tensor, "source target"]) -> None:
-        """Hold the weights that aren't kept at 0 from now on (once for a connection)."""
-        parametrize.register_parametrization(self, f"w_{connection}", Mask(kept))
-
     def weight(self, connection: str) -> Float[Tensor, "source target"]:
         """The weights of a connection, 0 under its mask."""
         return getattr(self, f"w_{connection}")
 
-    def biases(self) -> Float[Tensor, " u"]:
-        """The biases of all layers that settle."""
-        return torch.cat([getattr(self, f"bias_{layer}") for layer in self.layers])
-
-    def weights_from(self, sources: Iterable[str]) -> Float[Tensor, "source u"]:
-        """The weights from some layers to all that settle, as one matrix; 0 where no connection."""
-        names = {ends: name for name, ends in self.connections.items()}
-        empty = self.biases().detach()
-        return torch.cat(
-            [
-                torch.cat(
-                    [
-                        self.weight(names[source, target])
-                        if (source, target) in names
-                        else empty.new_zeros(self.units[source], self.units[target])
-                        for target in self.layers
-                    ],
-                    1,
-                )
-                for source in sources
-            ]
-        )
+    def trained(self) -> dict[str, nn.Parameter]:
+        """What an optimiser moves, by the names `w_NAME` and `bias_LAYER`, masked or not."""
+        return {
+            name.removeprefix("parametrizations.").removesuffix(".original"): parameter
+            for name, parameter in self.named_parameters()
+        }
 
     def states(
         self, external: Float[Tensor, "ticks b u"], generator: torch.Generator | None = None
@@ -146,29 +122,38 @@ class Network(nn.Module):
         """The states of all layers that settle, side by side, driven from outside.
 
         Args:
-            external: what reaches each unit from outside at each tick.
+            external: what reaches each unit from outside at each tick, beside bias and noise.
             generator: of the noise; None is torch's default generator.
         """
-        drive = external + self.biases()
+        drive = external + torch.cat([getattr(self, f"bias_{layer}") for layer in self.layers])
         if self.noise:
-            drive = drive + self._draw_noise(drive.detach(), generator)
+            noise = torch.zeros_like(drive, requires_grad=False)
+            for layer, part in self._split(noise).items():
+                if layer in self.noise:
+                    part.normal_(0, self.noise[layer], generator=generator)
+            drive = drive + noise
         return settle(drive, self.weights_from(self.layers), self.tau)
 
-    def _draw_noise(self, like: Tensor, generator: torch.Generator | None) -> Tensor:
-        noise = torch.zeros_like(like)
-        for layer, part in self.split(noise).items():
-            if layer in self.noise:
-                part.normal_(0, self.noise[layer], generator=generator)
-        return noise
+    def weights_from(self, sources: Iterable[str]) -> Float[Tensor, "source u"]:
+        """The weights from some layers to all that settle, as one matrix; 0 where no connection."""
+        names = {ends: name for name, ends in self.connections.items()}
+        bias = getattr(self, f"bias_{self.layers[0]}")
 
-    def split(self, values: Float[Tensor, "ticks b u"]) -> dict[str, Tensor]:
-        """Values of all units that settle -> of each layer, as views."""
+        def block(source: str, target: str) -> Tensor:
+            if (source, target) in names:
+                return self.weight(names[source, target])
+            return bias.new_zeros(self.units[source], self.units[target])
+
+        rows = [[block(source, target) for target in self.layers] for source in sources]
+        return torch.cat([torch.cat(row, 1) for row in rows])
+
+    def _split(self, values: Float[Tensor, "ticks b u"]) -> dict[str, Tensor]:
         sizes = [self.units[layer] for layer in self.layers]
         return dict(zip(self.layers, values.split(sizes, -1), strict=True))
 
     def per_layer(self, values: Float[Tensor, "ticks b u"]) -> dict[str, Tensor]:
         """Values of all units that settle -> (b, ticks, units) of each layer."""
-        return {layer: part.transpose(0, 1) for layer, part in self.split(values).items()}
+        return {layer: part.transpose(0, 1) for layer, part in self._split(values).items()}
 
     def inputs(self, activations: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What each connection gives to its target, (b, ticks, target): source at t - 1 times W.
@@ -185,9 +170,11 @@ class Network(nn.Module):
         return inputs
 
     def penalty(self) -> Float[Tensor, ""]:
-        """l2 times the sum of squared weights (no biases), as the loss of `fit` has it."""
-        weights = [self.weight(name).flatten() for name in self.connections]
-        return self.l2 * sum((weight @ weight for weight in weights), self.biases().new_zeros(()))
+        """l2 times the sum of squared weights (no biases), as the loss has it."""
+        if not self.l2 or not self.connections:
+            return torch.zeros(())
+        squares = [self.weight(name).square().sum() for name in self.connections]
+        return self.l2 * torch.stack(squares).sum()
 
     @torch.no_grad()
     def weight_norms(self) -> dict[str, float]:
@@ -197,23 +184,24 @@ class Network(nn.Module):
     def state_noise(self) -> dict[str, float]:
         """The sd that noise gives to the states of each noisy layer after many ticks.
 
-        Noise of sd s enters before time-averaging, so the sd in the state is that of an
-        autoregressive process, s sqrt(tau / (2 - tau)), without what comes back by connections.
+        Noise of sd s enters before time-averaging, so the state's is that of an autoregressive
+        process, s sqrt(tau / (2 - tau)), without what comes back through connections.
         """
-        return {
-            layer: sd * math.sqrt(self.tau / (2 - self.tau)) for layer, sd in self.noise.items()
-        }
+        shrinks = math.sqrt(self.tau / (2 - self.tau))
+        return {layer: sd * shrinks for layer, sd in self.noise.items()}
 
     def check_input(self, name: str, values: Tensor, layer: str) -> None:
         """Raise an InputError unless values are (examples, ticks, units of layer), as weights are.
 
-        What `name` says is what the message calls them.
+        `name` is what the message calls them.
         """
-        units, like = self.units[layer], self.biases()
+        units, like = self.units[layer], getattr(self, f"bias_{self.layers[0]}")
         if values.dim() != 3 or values.shape[-1] != units or 0 in values.shape:
+            kept = damage.kept_units(self, layer)
+            hint = "" if kept == list(range(units)) else f"; it has kept the units {kept}"
             raise InputError(
                 f"{name} has shape {tuple(values.shape)}; expected (examples, ticks, {units}), for "
-                f"the {units} units of {layer}"
+                f"the {units} units of {layer}{hint}"
             )
         if values.dtype != like.dtype or values.device != like.device:
             raise InputError(
@@ -221,79 +209,100 @@ class Network(nn.Module):
                 f"{like.device}, as the weights are"
             )
 
-    def check_targets(self, name: str, values: Tensor, layer: str, like: torch.Size) -> None:
-        """Raise an InputError unless values in [0, 1] are given for each example and tick."""
+    def check_finite(self, name: str, values: Tensor, layer: str) -> None:
+        """Raise an InputError where `check_input` does, or if a value is not finite."""
         self.check_input(name, values, layer)
-        if values.shape[:2] != like:
+        if not values.isfinite().all():
+            raise InputError(f"{name} has a value that is not finite")
+
+    def check_targets(self, name: str, values: Tensor, layer: str, like: Sequence[int]) -> None:
+        """Raise an InputError unless values in [0, 1] are given for `like` examples and ticks."""
+        self.check_input(name, values, layer)
+        if tuple(values.shape[:2]) != tuple(like):
             raise InputError(
                 f"{name} has {tuple(values.shape[:2])} examples and ticks; expected {tuple(like)}, "
                 "as the inputs have"
             )
         if not ((values >= 0) & (values <= 1)).all():
-            raise InputError(
-                f"{name} has a value outside [0, 1]; expected targets of sigmoid units"
-            )
-
-    def trained(self) -> dict[str, nn.Parameter]:
-        """What an optimiser moves, by the names `w_NAME` and `bias_LAYER`, masked or not."""
-        return {
-            name.removeprefix("parametrizations.").removesuffix(".original"): parameter
-            for name, parameter in self.named_parameters()
-        }
+            raise InputError(f"{name} has a value outside [0, 1], where targets must be")
 
     def to_state(self) -> dict:
         """All that makes this network, as tensors and plain containers (not copied)."""
-        masked = self.masks
+        parameters = self.trained()
         return {
             "tau": self.tau,
             "units": self.units,
             "connections": self.connections,
-            "parameters": {name: p.detach() for name, p in self.trained().items()},
-            "frozen": [name for name, p in self.trained().items() if not p.requires_grad],
-            "masks": masked,
+            "parameters": {name: parameter.detach() for name, parameter in parameters.items()},
+            "frozen": [name for name, p in parameters.items() if not p.requires_grad],
+            "masks": self.masks,
             "noise": self.noise,
             "l2": self.l2,
             "moments": self.moments,
             "lesions": self.lesions.to_plain(),
+            "training": self.training,
         }
 
     @classmethod
     def from_state(cls, state: Mapping) -> "Network":
         """The network that `to_state` was called on, with tensors of its own."""
         state = deepcopy(dict(state))
-        model = cls.__new__(cls)  # a model's own constructor only says the sizes and draws weights
-        Network.__init__(
-            model, state["tau"], state["units"], state["connections"], state["parameters"]
-        )
+        model = cls.__new__(cls)  # a model's own constructor only draws weights of given sizes
+        names = ("tau", "units", "connections", "parameters")
+        Network.__init__(model, *(state[name] for name in names))
         for name in state["frozen"]:
             getattr(model, name).requires_grad_(False)
-        for connection, kept in state["masks"].items():
-            model.mask(connection, kept)
-        model.noise, model.l2, model.moments = state["noise"], state["l2"], state["moments"]
+        for name, kept in state["masks"].items():
+            parametrize.register_parametrization(model, f"w_{name}", Mask(kept))
+        for name in ("noise", "l2", "moments"):
+            setattr(model, name, state[name])
         model.lesions = Lesions.from_plain(state["lesions"])
-        return model
-
-    # torch's parametrize edits the class of a module, which its copies would share, and refuses
-    # pickling; so a network is copied, and sent to another process, by its state.
-    def __deepcopy__(self, memo: dict) -> "Network":
-        return _restore(*self.__reduce__()[1])
-
-    def __reduce__(self) -> tuple:
-        return _restore, (self._kind(), self.to_state(), self.training)
+        return model.train(state["training"])
 
     def with_state(self, state: Mapping) -> "Network":
-        """Another network of the same kind, of that state."""
-        return _restore(self._kind(), state, self.training)
+        """Another network of the same kind, with that state."""
+        return self._kind().from_state(state)
 
     def _kind(self) -> type["Network"]:
+        """The model's class, without the one that torch puts over it when it is parametrized."""
         return type(self).__bases__[0] if parametrize.is_parametrized(self) else type(self)
 
+    # torch's parametrize edits the class of a module, which a plain copy would share, and refuses
+    # to be pickled; so networks are copied, and sent to other processes, by their states.
+    def __deepcopy__(self, memo: dict) -> "Network":
+        return self.with_state(self.to_state())
 
-def _restore(kind: type[Network], state: dict, training: bool) -> Network:
-    return kind.from_state(state).train(training)
+    def __reduce__(self) -> tuple:
+        return self._kind().from_state, (self.to_state(),)
 
 
-def check_tau(tau: float) -> None:
-    """Raise an InputError unless tau is in (0, 1]."""
-    if not (isinstance(tau, int | float) and 0 < tau <= 1):
-        raise InputError(f"tau is {tau!r}; expected a number in (0, 1]")
+def draw(
+    units: Mapping[str, int],
+    possible: Mapping[str, Ends],
+    names: Sequence[str],
+    biased: Iterable[str],
+    seed: int | None,
+) -> tuple[dict[str, Ends], dict[str, Tensor]]:
+    """The connections of these names, and new parameters: Glorot uniform weights, biases 0.
+
+    The weights of all possible connections are drawn, so that networks of other connections, or
+    one without some of them, begin with the same weights where they are the same.
+
+    Raises:
+        InputError: a size below 1; a connection that is not possible, or twice the same.
+    """
+    for layer, size in units.items():
+        check_whole(f"the number of units of {layer}", size, 1)
+    for name in names:
+        if name not in possible:
+            raise InputError(f"connection {name!r} can't be; {nearest(name, possible)}")
+    if len(set(names)) < len(names):
+        raise InputError(f"connections are {', '.join(names)}; expected each once")
+    generator = None if seed is None else torch.Generator().manual_seed(seed)
+    weights = {
+        name: glorot(units[source], units[target], generator)
+        for name, (source, target) in possible.items()
+    }
+    parameters = {f"w_{name}": weights[name] for name in names}
+    parameters |= {f"bias_{layer}": torch.zeros(units[layer]) for layer in biased}
+    return {name: possible[name] for name in names}, parameters

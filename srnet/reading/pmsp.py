@@ -7,19 +7,18 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from sdnet.errors import InputError, nearest
-from sdnet.mlp import check_whole
-from srnet.reading.network import Network, check_tau, glorot
+from srnet.reading.damage import kept_units
+from srnet.reading.network import Network, draw
 
 LETTERS = {"o": "orthography", "h": "hidden", "p": "phonology", "c": "cleanup"}
 """The letters of which names of connections are made."""
 
 CONNECTIONS = {
-    source + target: (LETTERS[source], LETTERS[target]) for source in "ohpc" for target in "hpc"
+    source + target: (LETTERS[source], LETTERS[target]) for target in "hpc" for source in "ohpc"
 }
 """All connections that there may be."""
 
-DEFAULT = ("oh", "ph", "hp", "pp", "cp", "pc")
+USUAL = ("oh", "ph", "hp", "pp", "cp", "pc")
 
 
 class PMSP(Network):
@@ -45,7 +44,6 @@ class PMSP(Network):
     """
 
     given = ("orthography",)
-    outputs = ("phonology",)
 
     def __init__(
         self,
@@ -57,24 +55,14 @@ class PMSP(Network):
         connections: Sequence[str] | None = None,
         seed: int | None = None,
     ):
-        check_tau(tau)
         units = dict(zip(LETTERS.values(), (o_units, h_units, p_units, c_units), strict=True))
-        for layer, size in units.items():
-            check_whole(f"the number of units of {layer}", size, 1)
-        names = DEFAULT if connections is None else connections
-        for name in names:
-            if name not in CONNECTIONS:
-                raise InputError(f"connection {name!r} can't be; {nearest(name, CONNECTIONS)}")
-        if len(set(names)) < len(names):
-            raise InputError(f"connections are {list(names)}; expected each once")
-        chosen = {name: CONNECTIONS[name] for name in names}
-        generator = None if seed is None else torch.Generator().manual_seed(seed)
-        layers = [layer for layer in units if layer not in self.given]
-        super().__init__(tau, units, chosen, glorot(units, chosen, layers, generator))
+        names = USUAL if connections is None else connections
+        settling = [layer for layer in units if layer not in self.given]
+        super().__init__(tau, units, *draw(units, CONNECTIONS, names, settling, seed))
 
     def forward(
         self,
-        x: Float[Tensor, "b ticks o"],
+        x: Float[Tensor, "*b o"],
         return_internals: bool = False,
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
@@ -97,26 +85,34 @@ class PMSP(Network):
         return activations | self.inputs({"orthography": x} | activations)
 
     def run(
-        self, x: Float[Tensor, "b ticks o"], generator: torch.Generator | None = None
+        self, x: Float[Tensor, "*b o"], generator: torch.Generator | None = None
     ) -> Float[Tensor, "ticks b u"]:
         """The states of hidden, phonology and cleanup, side by side: what `forward` squashes."""
         self.check_input("x", x, "orthography")
         return self.states(x.transpose(0, 1) @ self.weights_from(self.given), generator)
 
+    def targets_left(self, y: Float[Tensor, "*b p"]) -> Float[Tensor, "*b kept"]:
+        """Of the targets of all phonology, those of the units that have not been removed."""
+        return y[..., kept_units(self, "phonology")]
+
     def check_data(self, x: Tensor, y: Tensor) -> None:
         """Raise an InputError unless x and y are examples and targets for this network."""
-        self.check_input("x", x, "orthography")
+        self.check_finite("x", x, "orthography")
         self.check_targets("y", y, "phonology", x.shape[:2])
 
     def loss(
         self,
-        x: Float[Tensor, "b ticks o"],
-        y: Float[Tensor, "b ticks p"],
+        x: Float[Tensor, "*b o"],
+        y: Float[Tensor, "*b p"],
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, ""]:
         """Mean binary cross-entropy of phonology over examples, ticks and units, plus `penalty()`.
 
         It is computed from the states, so that units at 0 or 1 within rounding still learn.
+
+        Raises:
+            InputError: x or y of another shape or type than this network's, or out of range.
         """
+        self.check_data(x, y)
         phonology = self.per_layer(self.run(x, generator))["phonology"]
         return binary_cross_entropy_with_logits(phonology, y) + self.penalty()

@@ -32,28 +32,45 @@ class ToyOP:
     words = WORDS
 
     def __init__(self, ticks: int = 30):
-        if not isinstance(ticks, int) or ticks < 3 or ticks % 3:
+        if not isinstance(ticks, int) or isinstance(ticks, bool) or ticks < 3 or ticks % 3:
             raise InputError(f"ticks is {ticks!r}; expected a multiple of 3, 3 or more")
         self.ticks = ticks
         self.x = torch.eye(len(WORDS))[:, None].repeat(1, ticks, 1)
         places = torch.tensor([[LETTERS.index(letter) for letter in word] for word in WORDS])
         self.y = torch.eye(len(LETTERS))[places].repeat_interleave(ticks // 3, 1)
 
-    def decode(self, phonology: Float[Tensor, "b ticks 9"]) -> list[str]:
+    def decode(self, phonology: Float[Tensor, "b ticks letters"]) -> list[str]:
         """The word in each example's activations: see `decode`."""
         return decode(phonology, LETTERS)
 
-    def tick_accuracy(self, phonology: Float[Tensor, "20 ticks 9"]) -> float:
-        """The share of ticks at which the most active letter is the target's, of all words."""
+    def tick_accuracy(self, phonology: Float[Tensor, "*b letters"]) -> float:
+        """The share of ticks, of all words, at which the most active letter is the target's.
+
+        Raises:
+            InputError: activations of another shape than the targets'.
+        """
+        self._check(phonology)
         return (phonology.argmax(-1) == self.y.argmax(-1)).float().mean().item()
 
-    def right(self, phonology: Float[Tensor, "20 ticks 9"]) -> list[bool]:
-        """Of each word, whether it is read right: see `decode`."""
+    def right(self, phonology: Float[Tensor, "*b letters"]) -> list[bool]:
+        """Of each word, whether it is read right: see `decode`.
+
+        Raises:
+            InputError: activations of another shape than the targets'.
+        """
+        self._check(phonology)
         return [found == word for found, word in zip(self.decode(phonology), WORDS, strict=True)]
 
-    def word_accuracy(self, phonology: Float[Tensor, "20 ticks 9"]) -> float:
+    def word_accuracy(self, phonology: Float[Tensor, "*b letters"]) -> float:
         """The share of words that are read right."""
         return sum(self.right(phonology)) / len(WORDS)
+
+    def _check(self, phonology: Tensor) -> None:
+        if phonology.shape != self.y.shape:
+            raise InputError(
+                f"the activations have shape {tuple(phonology.shape)}; expected "
+                f"{tuple(self.y.shape)}, for each word, tick and letter"
+            )
 
 
 def decode(phonology: Float[Tensor, "b ticks letters"], letters: Sequence[str]) -> list[str]:
@@ -61,10 +78,15 @@ def decode(phonology: Float[Tensor, "b ticks letters"], letters: Sequence[str]) 
 
     A letter wins a tick by the largest activation. Of letters that win as many ticks, the one
     with the larger sum of activations over that third counts.
+
+    Raises:
+        InputError: ticks that are not divisible by 3.
     """
     examples, ticks, count = phonology.shape
+    if ticks % 3:
+        raise InputError(f"the activations have {ticks} ticks; expected a multiple of 3")
     thirds = phonology.reshape(examples, 3, ticks // 3, count)
     wins = torch.nn.functional.one_hot(thirds.argmax(-1), count).sum(2)
-    sums = thirds.mean(2)  # below 1, so it only decides between equal numbers of ticks
-    places = (wins + 0.5 * sums).argmax(-1)
+    means = thirds.mean(2)  # below 1, so that they only decide between equal numbers of wins
+    places = (wins + 0.5 * means).argmax(-1)
     return ["".join(letters[place] for place in word) for word in places.tolist()]

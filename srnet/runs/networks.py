@@ -1,4 +1,4 @@
-"""Networks to dissect on disk: dense classifiers of ours, critics, generators.
+"""Networks to dissect on disk: dense classifiers of ours, critics, generators, models of reading.
 
 A state holds numbers, and the network is built here: nothing in a file is run.
 """
@@ -12,6 +12,7 @@ from sdnet.errors import InputError
 from srnet.dissect.classifiers import dense
 from srnet.runs.assembly import load_critic
 from srnet.runs.generators import load_generator
+from srnet.runs.reading import load_reading
 from srnet.runs.states import load_state, save_state
 
 
@@ -25,7 +26,8 @@ def save_network(path: str | Path, model: nn.Sequential, **record: object) -> No
 
 
 def load_network(path: str | Path) -> nn.Module:
-    """The network in a state: of `symdisc dissect train`, a critic or a generator, for evaluation.
+    """The network in a state, for evaluation: a critic, a generator, a model of reading, or one of
+    `symdisc dissect train`.
 
     Raises:
         InputError: no state, one of another kind, or weights that don't fit.
@@ -35,6 +37,8 @@ def load_network(path: str | Path) -> nn.Module:
         return load_critic(path).eval()
     if "generator" in state:
         return load_generator(path).eval()
+    if "reading" in state:
+        return load_reading(path).eval()
     if "widths" not in state:
         raise InputError(f"{path}: holds no network; expected one of symdisc dissect train")
     model = dense(state["widths"], torch.Generator().manual_seed(0))

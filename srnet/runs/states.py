@@ -24,7 +24,7 @@ FORMATS = {
     "law 1": ("names", "target", "equations", "chosen", "train", "validation", "network"),
     "generator 1": ("hyperparams", "generator_args", "generator", "history", "times", "ended"),
     "network 1": ("widths", "weights"),
-    "reading 1": ("reading",),
+    "reading 1": ("reading", "network"),
 }
 """What a state of each form holds at least."""
 

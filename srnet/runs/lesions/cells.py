@@ -6,12 +6,9 @@ What may live here: training the network that is damaged, the cell, and what is 
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from sdnet.errors import InputError
-from srnet.reading import PMSP, ToyOP, fit
-from srnet.reading.damage import kept_units
+from srnet.reading import PMSP, ToyOP, fit, in_full
 from srnet.reading.network import Network
 from srnet.runs.curves import random_stream
 from srnet.runs.lesions.damages import Damage
@@ -86,9 +83,7 @@ def measure(model: Network, corpus: ToyOP, generator: torch.Generator) -> dict[s
     """
     passes = NOISY_PASSES if any(model.noise.values()) else 1
     outputs = [
-        _at_their_places(
-            model, model(corpus.x, generator=generator)["phonology"], len(corpus.letters)
-        )
+        in_full(model, "phonology", model(corpus.x, generator=generator)["phonology"])
         for _ in range(passes)
     ]
     if not all(output.isfinite().all() for output in outputs):
@@ -110,23 +105,13 @@ def _fit(
     optimizer: str,
     order: torch.Generator,
 ) -> None:
-    targets = corpus.y[..., kept_units(model, "phonology")]
     fit(
         model,
         corpus.x,
-        targets,
+        model.targets_left(corpus.y),
         epochs=epochs,
         batch_size=protocol.batch_size,
         lr=protocol.lr,
         optimizer=optimizer,
         generator=order,
     )
-
-
-def _at_their_places(
-    model: Network, phonology: Float[Tensor, "b ticks left"], units: int
-) -> Float[Tensor, "b ticks letters"]:
-    """Activations where their units stood before any was removed; 0 for those that are gone."""
-    full = phonology.new_zeros(*phonology.shape[:-1], units)
-    full[..., kept_units(model, "phonology")] = phonology
-    return full

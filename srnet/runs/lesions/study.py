@@ -22,7 +22,7 @@ from srnet.runs.curves import random_stream
 from srnet.runs.lesions.cells import Cell, run_cell, train_parent
 from srnet.runs.lesions.damages import UNDAMAGED, Damage, parse_damage
 from srnet.runs.lesions.protocol import DAMAGES, OPTIMIZERS, Protocol
-from srnet.runs.readings import load_reading, save_reading
+from srnet.runs.reading import load_reading, save_reading
 from srnet.runs.running import one_thread
 from srnet.runs.states import write_whole
 from srnet.runs.table_files import check_table, write_table

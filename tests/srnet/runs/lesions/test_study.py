@@ -14,7 +14,7 @@ from srnet.runs import lesion_study
 from srnet.runs.cli import main
 from srnet.runs.lesions import study as room
 from srnet.runs.lesions.study import summary
-from srnet.runs.readings import load_reading, save_reading
+from srnet.runs.reading import load_reading, save_reading
 from srnet.runs.states import save_state
 
 TINY = {"h_units": 4, "c_units": 2, "ticks": 6, "epochs": 5, "retrain": 4, "every": 3}

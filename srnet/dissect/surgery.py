@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from sdnet.errors import InputError, nearest
+from srnet.dissect import recurrent
 from srnet.dissect.layers import find_layer
 from srnet.dissect.noise import Noise, noise_on, put_noise, take_noise
 from srnet.dissect.weights import (
@@ -33,12 +34,13 @@ UNITS = {
     nn.Linear: "out_features",
     nn.modules.conv._ConvNd: "out_channels",
     nn.Embedding: "embedding_dim",
+    **dict.fromkeys(recurrent.KINDS, "hidden_size"),
 }
 """What the layers whose units can be taken out call their number."""
 
 
 def count_units(model: nn.Module, layer: str) -> int:
-    """How many units a layer gives: features of an `nn.Linear`, channels of a convolution.
+    """How many units a layer has: features of an `nn.Linear`, channels of a convolution.
 
     Raises:
         InputError: no such layer, or one of a kind whose units can't be taken out.
@@ -47,13 +49,14 @@ def count_units(model: nn.Module, layer: str) -> int:
     3
     """
     module = find_layer(model, layer)
-    for kind, attribute in UNITS.items():
-        if isinstance(module, kind):
-            return getattr(module, attribute)
-    able = [name for name, one in model.named_modules() if isinstance(one, tuple(UNITS))]
+    if _has_units(module):
+        return next(
+            getattr(module, name) for kind, name in UNITS.items() if isinstance(module, kind)
+        )
+    able = [name for name, one in model.named_modules() if _has_units(one)]
     raise InputError(
-        f"layer {layer!r} is an nn.{type(module).__name__}; units are taken out of linear, "
-        f"convolutional and embedding layers: {nearest(layer, able)}"
+        f"layer {layer!r} is {module}; units are taken out of linear, convolutional, embedding "
+        f"and simple recurrent layers: {nearest(layer, able)}"
     )
 
 
@@ -84,6 +87,12 @@ def remove_units(
         )
     _put_back(model, belongings, origins)
     return origins
+
+
+def _has_units(module: nn.Module) -> bool:
+    return isinstance(module, tuple(UNITS)) and (
+        not isinstance(module, nn.RNNBase) or recurrent.is_simple(module)
+    )
 
 
 class _Belongings(NamedTuple):
@@ -137,21 +146,11 @@ def _prune(model: nn.Module, layer: str, units: Sequence[int], example: tuple[An
     Pruning picks numbers from the parameters without looking at them. So it is given each number's
     place in the place of the number: one cut says for weights, masks and moments alike what stays.
     """
-    library = _library()
     fixed = {name for name, one in own_parameters(model).items() if not one.requires_grad}
     for parameter in own_parameters(model).values():
         parameter.requires_grad_(True)  # the library follows what autograd records
         parameter.grad = None
-    graph = library.DependencyGraph()
-    with torch.enable_grad():
-        graph.build_dependency(model, example, verbose=False)
-    module = find_layer(model, layer)
-    if module not in graph.module2node:
-        raise InputError(f"layer {layer!r} has no part in the network's output")
-    pruner = graph.get_pruner_of_module(module)
-    group = graph.get_pruning_group(module, pruner.prune_out_channels, list(units))
-    if not graph.check_pruning_group(group):
-        raise InputError(f"without {len(units)} units of layer {layer!r}, a layer would have none")
+    group = _followed(model, layer, units, example)
     values = {name: one.detach() for name, one in own_parameters(model).items()}
     for parameter in own_parameters(model).values():
         places = torch.arange(parameter.numel(), dtype=torch.float64, device=parameter.device)
@@ -161,7 +160,33 @@ def _prune(model: nn.Module, layer: str, units: Sequence[int], example: tuple[An
     for name, parameter in own_parameters(model).items():
         parameter.data = values[name].flatten()[origins[name]]
         parameter.requires_grad_(name not in fixed)
+    for module in model.modules():
+        if isinstance(module, nn.RNNBase):
+            module.flatten_parameters()  # as cuDNN wants them
     return origins
+
+
+def _followed(model: nn.Module, layer: str, units: Sequence[int], example: tuple[Any, ...]) -> Any:
+    """The library's group: all that has to be taken out with the units."""
+    graph, module = _library().DependencyGraph(), find_layer(model, layer)
+    pruners = dict.fromkeys(recurrent.KINDS, recurrent.RecurrentPruner())
+    try:
+        with torch.enable_grad(), recurrent.as_one_operation(model):
+            graph.build_dependency(model, example, verbose=False, customized_pruners=pruners)
+        if module not in graph.module2node:
+            raise InputError(f"layer {layer!r} has no part in the network's output")
+        take = graph.get_pruner_of_module(module).prune_out_channels
+        group = graph.get_pruning_group(module, take, list(units))
+        enough = graph.check_pruning_group(group)
+    except InputError:
+        raise
+    except Exception as error:  # it asserts, and stumbles in many ways
+        raise InputError(
+            f"it can't be followed which layers depend on units of layer {layer!r} ({error!r})"
+        ) from None
+    if not enough:
+        raise InputError(f"without {len(units)} units of layer {layer!r}, a layer would have none")
+    return group
 
 
 @torch.no_grad()

@@ -148,7 +148,7 @@ def uncut_weight(model: nn.Module, name: str) -> None:
     owner, _, own = name.rpartition(".")
     module, zeros = model.get_submodule(owner), weight(model, name)
     delattr(module, own)
-    module.register_parameter(own, nn.Parameter(zeros))
+    setattr(module, own, nn.Parameter(zeros))
     module.cut_weights = tuple(one for one in module.cut_weights if one != own)
 
 

@@ -17,6 +17,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm.auto import tqdm
 
 from sdnet.errors import InputError, nearest
+from sdnet.mlp import check_whole
 from srnet.reading import PMSP, ToyOP
 from srnet.runs.curves import random_stream
 from srnet.runs.lesions.cells import Cell, run_cell, train_parent
@@ -81,6 +82,7 @@ def lesion_study(
         KeyboardInterrupt: interrupted; the same call goes on.
     """
     chosen = build(Protocol, protocol or {}, "protocol")
+    check_whole("the number of jobs", jobs, 1)
     out = Path(out)
     table = Path(table or out / "lesions.csv")
     check_table(table)
@@ -119,6 +121,8 @@ def plan(
     for optimizer in optimizers:
         if optimizer not in OPTIMIZERS:
             raise InputError(f"unknown optimizer {optimizer!r}; {nearest(optimizer, OPTIMIZERS)}")
+    for seed in seeds:
+        check_whole("a seed", seed, 0)
     corpus = ToyOP(protocol.ticks)
     model = PMSP(
         protocol.tau, protocol.h_units, len(corpus.letters), protocol.c_units, seed=seeds[0]

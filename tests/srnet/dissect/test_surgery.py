@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import torch
+import torch_pruning
 from torch import nn
 
 from sdnet.errors import InputError
@@ -107,6 +108,54 @@ def test_units_of_a_recurrent_network_leave_both_ends_of_its_loop():
     assert torch.allclose(smaller(x), twin(x), atol=1e-6)
 
 
+class Sequence(nn.Module):
+    """A linear layer, a recurrent one, and what is read out of all its ticks or of the last."""
+
+    def __init__(self, kind, read):
+        super().__init__()
+        self.first, self.out, self.read = nn.Linear(4, 6), nn.Linear(5, 2), read
+        self.loop = kind(6, 5, batch_first=True)
+
+    def forward(self, x):
+        out, state = self.loop(torch.relu(self.first(x)))
+        state = state[0] if isinstance(state, tuple) else state
+        return self.out({"all": out, "last": out[:, -1], "state": state[-1]}[self.read])
+
+
+@pytest.mark.parametrize("read", ["all", "last", "state"])
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
+def test_units_of_recurrent_layers_leave_all_gates_and_the_loop(kind, read):
+    """A unit taken out is one whose outgoing weights, in the loop and out of it, are 0."""
+    model, x = Sequence(kind, read), torch.randn(3, 7, 4, generator=seeded())
+    gone = [1, 4]
+    smaller, twin = shrink(model, "loop", gone, x), copy.deepcopy(model)
+    with torch.no_grad():
+        twin.loop.weight_hh_l0[:, gone] = 0
+        twin.out.weight[:, gone] = 0
+    assert torch.allclose(smaller(x), twin(x), atol=1e-6)
+    assert smaller.loop.hidden_size == smaller.out.in_features == 3
+    gates = {nn.RNN: 1, nn.GRU: 3, nn.LSTM: 4}[kind]
+    assert smaller.loop.weight_hh_l0.shape == (3 * gates, 3)
+    optimizer = torch.optim.SGD(smaller.parameters(), lr=0.1)
+    before = smaller(x)
+    before.sum().backward()
+    optimizer.step()
+    assert (smaller(x) != before).all()
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
+def test_recurrent_layers_follow_the_layer_before_them(kind):
+    model, x = Sequence(kind, "state"), torch.randn(3, 7, 4, generator=seeded())
+    damaged = zero_out(cut(model, "loop.weight_hh_l0"), {"loop.weight_ih_l0": 0.3})
+    smaller, twin = shrink(damaged, "first", [0, 2], x), copy.deepcopy(model)
+    with torch.no_grad():
+        twin.loop.weight_ih_l0[:] = damaged.loop.weight_ih_l0
+        twin.loop.weight_ih_l0[:, [0, 2]] = 0
+        twin.loop.weight_hh_l0[:] = 0
+    assert torch.allclose(smaller(x), twin(x), atol=1e-6)
+    assert smaller.loop.input_size == 4
+
+
 def test_masks_cuts_noise_and_modes_stay_on_what_is_left():
     model, x = dense([6, 5, 4, 3], seeded()), torch.randn(8, 6, generator=seeded(1))
     model.fc1.weight.requires_grad_(False)
@@ -161,7 +210,7 @@ BAD = [
     ("fc1", 0.95, X, "'fc1' would lose all its 5 units"),
     ("fc1", list(range(5)), X, "would lose all its 5 units"),
     ("fc4", 0.1, X, "'fc4' is not in the network"),
-    ("relu1", 0.1, X, "'relu1' is an nn.ReLU; .* did you mean|choose from"),
+    ("relu1", 0.1, X, r"layer 'relu1' is ReLU\(\); .*: choose from fc1, fc2, fc3"),
     ("fc3", [0], X, "outputs of the network"),
     ("fc1", [0], torch.zeros(2, 7), "can't be passed through for units of layer 'fc1'"),
 ]
@@ -191,6 +240,21 @@ def test_a_network_that_cannot_be_followed_is_told():
     unused[0].register_module("other", nn.Linear(6, 5))
     with pytest.raises(InputError, match=r"'0\.other' has no part in the network's output"):
         shrink(unused, "0.other", [0], X)
+
+
+def test_recurrent_layers_in_several_layers_are_refused():
+    model = nn.ModuleDict({"loop": nn.GRU(2, 3, num_layers=2), "fc": nn.Linear(3, 1)})
+    with pytest.raises(InputError, match=r"'loop' is GRU\(2, 3, num_layers=2\); .*fc"):
+        shrink(model, "loop", [0], torch.zeros(1, 4, 2))
+
+
+def test_a_library_that_stumbles_is_told(monkeypatch):
+    def stumble(*_, **__):
+        raise IndexError("list index out of range")
+
+    monkeypatch.setattr(torch_pruning.DependencyGraph, "build_dependency", stumble)
+    with pytest.raises(InputError, match=r"it can't be followed .* 'fc1' \(IndexError\('list"):
+        shrink(dense([6, 5, 3]), "fc1", [0], X)
 
 
 def test_a_missing_library_is_told(monkeypatch):

@@ -131,6 +131,8 @@ def test_summary_is_of_means_over_seeds():
         (["zero_out:pp=1"], {}, r"expected a number in \[0, 1\)"),
         ([], {}, "no damages are given"),
         (["cut:hp"], {"seeds": ()}, "no seeds are given"),
+        (["cut:hp"], {"seeds": (0, -1)}, "a seed is -1"),
+        (["cut:hp"], {"jobs": 0}, "the number of jobs is 0"),
         (["cut:hp"], {"optimizers": ("fresch",)}, "did you mean 'fresh'"),
         (["cut:hp"], {"table": "a.txt"}, "ends in .csv or .parquet"),
     ],

@@ -16,7 +16,7 @@ from sdnet.errors import InputError, nearest
 from srnet.dissect.layers import find_layer
 from srnet.dissect.noise import Noise, put_noise
 from srnet.dissect.surgery import Origins, count_units, remove_units
-from srnet.dissect.weights import cut_weight, mask_weight, weight, weight_names
+from srnet.dissect.weights import cut_weight, given_mask, mask_weight, weight_names
 
 SHOWN = 6
 """How many units a sentence names."""
@@ -58,12 +58,7 @@ class ZeroOut(_Record):
     def apply(self, model: nn.Module) -> Origins:
         for name, kept in self.masks.items():
             (found,) = weight_names(model, name)
-            if weight(model, found).shape != kept.shape:
-                raise InputError(
-                    f"the mask of {name!r} has shape {tuple(kept.shape)}, the weight "
-                    f"{tuple(weight(model, found).shape)}; expected the same"
-                )
-            mask_weight(model, found, kept)
+            mask_weight(model, found, given_mask(model, found, kept))
         return {}
 
     def __str__(self) -> str:
@@ -189,10 +184,19 @@ def _lesion(row: Mapping) -> Lesion:
 def lesions_of(model: nn.Module) -> Lesions:
     """What was done to a network, from its undamaged parent on.
 
+    Raises:
+        InputError: a model of reading, which keeps lesions of its own kinds.
+
     >>> print(lesions_of(nn.Linear(2, 3)))
     Undamaged.
     """
-    return getattr(model, "lesions", Lesions())
+    lesions = getattr(model, "lesions", Lesions())
+    if not isinstance(lesions, Lesions):
+        raise InputError(
+            f"the network keeps lesions of its own, as {type(lesions).__module__} has them; "
+            "expected any other network, this one is damaged by its own functions"
+        )
+    return lesions
 
 
 def _listed(values: Iterable) -> str:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from sdnet.errors import InputError, nearest
@@ -28,7 +28,15 @@ from srnet.dissect.damage import (
 from srnet.dissect.layers import find_layer
 from srnet.dissect.noise import noise_levels
 from srnet.dissect.surgery import Origins, count_units
-from srnet.dissect.weights import copied, mask_of, own_parameters, weight, weight_names
+from srnet.dissect.weights import (
+    copied,
+    draw_each,
+    draw_exactly,
+    given_mask,
+    own_parameters,
+    weight,
+    weight_names,
+)
 
 
 def cut(model: nn.Module, layers: str | Iterable[str]) -> nn.Module:
@@ -89,10 +97,10 @@ def zero_out(
     for layer, share in shares.items():
         for name in weight_names(model, layer):
             if isinstance(share, Tensor):
-                masks[name] = _given_mask(name, share, weight(model, name).shape)
+                masks[name] = given_mask(model, name, share)
             else:
                 _check_share(layer, share)
-                draw = _draw_each if bernoulli else _draw_exactly
+                draw = draw_each if bernoulli else draw_exactly
                 masks[name] = draw(model, name, share, generator)
     return _damaged(model, ZeroOut(masks))[0]
 
@@ -259,39 +267,6 @@ def _damaged(model: nn.Module, lesion: Lesion) -> tuple[nn.Module, Origins]:
     origins = lesion.apply(damaged)
     damaged.lesions = Lesions([*lesions_of(model), lesion])
     return damaged, origins
-
-
-def _draw_exactly(
-    model: nn.Module, name: str, share: float, generator: torch.Generator | None
-) -> Bool[Tensor, "*shape"]:
-    there = mask_of(model, name)
-    shape = weight(model, name).shape
-    left = torch.ones(shape, dtype=torch.bool) if there is None else there.keep.cpu()
-    places = left.flatten().nonzero().flatten()
-    count = round(share * shape.numel())
-    if count > len(places):
-        raise InputError(
-            f"{count} weights of {name!r} can't be kept; {len(places)} of its {shape.numel()} "
-            "are left"
-        )
-    kept = torch.ones(shape.numel(), dtype=torch.bool)
-    kept[places[torch.randperm(len(places), generator=generator)[:count]]] = False
-    return kept.reshape(shape)
-
-
-def _draw_each(
-    model: nn.Module, name: str, share: float, generator: torch.Generator | None
-) -> Bool[Tensor, "*shape"]:
-    return torch.rand(weight(model, name).shape, generator=generator) >= share
-
-
-def _given_mask(name: str, kept: Tensor, shape: torch.Size) -> Bool[Tensor, "*shape"]:
-    if kept.dtype != torch.bool or kept.shape != shape:
-        raise InputError(
-            f"the mask of {name!r} is {kept.dtype} of shape {tuple(kept.shape)}; expected "
-            f"torch.bool of shape {tuple(shape)}"
-        )
-    return kept.detach().cpu().clone()
 
 
 def _check_share(layer: str, share: object) -> None:

@@ -23,6 +23,7 @@ from srnet.dissect import (
     weight_norms,
     zero_out,
 )
+from srnet.reading import PMSP
 
 
 def seeded(seed=0):
@@ -338,6 +339,17 @@ BAD = [
 def test_bad_input(call, message):
     with pytest.raises(InputError, match=message):
         call(network())
+
+
+def test_models_of_reading_have_lesions_of_their_own():
+    with pytest.raises(InputError, match=r"lesions of its own, as srnet\.reading"):
+        cut(PMSP(0.1, h_units=2, p_units=9, c_units=2, seed=0), "w_cp")
+
+
+def test_one_module_is_a_network_too():
+    model = nn.Linear(3, 2)
+    assert torch.equal(cut(model, "weight")(torch.ones(1, 3)), model.bias[None])
+    assert int((zero_out(model, {"weight": 0.5}).weight == 0).sum()) == 3
 
 
 def test_noise_on_what_is_no_tensor_is_told():

@@ -1,6 +1,7 @@
 """Units taken out: dependent layers follow, and what belongs to a weight stays with it."""
 
 import copy
+import io
 import sys
 
 import pytest
@@ -9,7 +10,7 @@ import torch_pruning
 from torch import nn
 
 from sdnet.errors import InputError
-from srnet.dissect import add_noise, cut, dense, noise_levels, replay, shrink, zero_out
+from srnet.dissect import Lesions, add_noise, cut, dense, noise_levels, replay, shrink, zero_out
 
 
 def seeded(seed=0):
@@ -57,7 +58,11 @@ def test_dense_layers_follow():
     assert str(smaller.lesions) == "Removed 2 of the 4 units of fc2: 1, 3; fc3 followed."
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
     assert model.fc2.out_features == 4
-    assert torch.equal(replay(model, smaller.lesions)(x), smaller(x))
+    file = io.BytesIO()
+    torch.save(smaller.lesions.to_plain(), file)
+    file.seek(0)
+    lesions = Lesions.from_plain(torch.load(file, weights_only=True))
+    assert torch.equal(replay(model, lesions)(x), smaller(x))
 
 
 def test_convolutions_normalisations_and_what_is_flattened_follow():

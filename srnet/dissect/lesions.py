@@ -6,9 +6,9 @@ full names. What may live here: the five kinds, `replay`, and what a penalty is.
 """
 
 import math
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -147,6 +147,8 @@ def shrink(
     if len(chosen) == count:
         raise InputError(f"layer {layer!r} would lose all its {count} units; use cut")
     inputs = example if isinstance(example, tuple) else (example,)
+    if not all(isinstance(one, Tensor) and one.dim() for one in inputs):
+        raise InputError(f"the example is {example!r}; expected tensors (batch, ...)")
     row = tuple(one[:1].detach().clone() for one in inputs)
     lesion = Shrink(layer, tuple(sorted(chosen)), count, row)
     damaged, origins = _damaged(model, lesion)
@@ -165,7 +167,7 @@ def add_noise(
     layer: str,
     sd: float,
     *,
-    combine: Literal["variance", "sd"] = "variance",
+    combine: str = "variance",
     generator: torch.Generator | None = None,
 ) -> nn.Module:
     """The network with Gaussian noise added to a layer's output, at training and at evaluation.
@@ -190,7 +192,7 @@ def add_noise(
     """
     find_layer(model, layer)
     _check_size("noise", sd)
-    ways = {"variance": math.hypot, "sd": float.__add__}
+    ways = {"variance": math.hypot, "sd": operator.add}
     if combine not in ways:
         raise InputError(f"noise can't be combined by {combine!r}; {nearest(combine, ways)}")
     total = ways[combine](noise_levels(model).get(layer, 0.0), float(sd))

@@ -157,6 +157,12 @@ def _prune(model: nn.Module, layer: str, units: Sequence[int], example: tuple[An
         parameter.data = places.reshape(parameter.shape)
     group.prune(record_history=False)
     origins = {name: one.detach().long() for name, one in own_parameters(model).items()}
+    if origins.keys() != values.keys():
+        untied = ", ".join(origins.keys() - values.keys())
+        raise InputError(
+            f"units of layer {layer!r} have to do with {untied}, a tied weight; expected layers "
+            "with weights of their own"
+        )
     for name, parameter in own_parameters(model).items():
         parameter.data = values[name].flatten()[origins[name]]
         parameter.requires_grad_(name not in fixed)

@@ -217,6 +217,7 @@ BAD = [
     ("fc4", 0.1, X, "'fc4' is not in the network"),
     ("relu1", 0.1, X, r"layer 'relu1' is ReLU\(\); .*: choose from fc1, fc2, fc3"),
     ("fc3", [0], X, "outputs of the network"),
+    ("fc1", [0], torch.tensor(0.0), r"expected tensors \(batch, ...\)"),
     ("fc1", [0], torch.zeros(2, 7), "can't be passed through for units of layer 'fc1'"),
 ]
 
@@ -238,6 +239,11 @@ def test_a_network_that_cannot_be_followed_is_told():
 
     with pytest.raises(InputError, match="can't be passed through for units of layer 'first'"):
         shrink(Raw(), "first", [0], X)
+    tied = dense([6, 5, 5, 5], seeded())
+    tied.fc3.weight = tied.fc2.weight
+    with pytest.raises(InputError, match=r"fc3.weight, a tied weight"):
+        shrink(tied, "fc1", [0], X)
+    assert shrink(tied[:3], "fc1", [0], X)(X).shape == (2, 5)
     normed = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(6, 5)), nn.Linear(5, 2))
     with pytest.raises(InputError, match="layer '0' has a parametrised weight"):
         shrink(normed, "0", [0], X)

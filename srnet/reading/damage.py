@@ -4,27 +4,23 @@ What was done is added to the new network's `lesions`. Adam's moments go through
 weights they belong to, so that retraining may continue or start afresh (`srnet.reading.fitting`).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
-from typing import TypeVar
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from sdnet.errors import InputError, nearest
+from sdnet.errors import InputError
 from srnet.reading.lesions import (
     AddNoise,
     ApplyL2,
     CutConnections,
     Lesion,
-    Lesions,
     ShrinkLayer,
     ZeroOut,
 )
-
-M = TypeVar("M", bound=nn.Module)
-"""A `srnet.reading.network.Network`, which stands above this room: its state is edited here."""
+from srnet.reading.surgery import M, check_connection, check_layer, inflict
 
 
 def cut_connections(model: M, connections: Sequence[str]) -> M:
@@ -46,7 +42,7 @@ def cut_connections(model: M, connections: Sequence[str]) -> M:
 
 def zero_out(
     model: M,
-    shares: Mapping[str, float | Bool[Tensor, "source target"]],
+    shares: Mapping[str, float | Tensor],
     *,
     bernoulli: bool = False,
     generator: torch.Generator | None = None,
@@ -57,8 +53,8 @@ def zero_out(
     so masks add up, and 20 % twice leaves 60 %.
 
     Args:
-        shares: for each connection, the share of its weights in [0, 1); or the mask itself, true
-            where a weight is kept.
+        shares: for each connection, the share of its weights in [0, 1); or the mask itself,
+            booleans (source, target), true where a weight is kept.
         bernoulli: mask each weight with that probability instead.
         generator: what the masks are drawn from; None is torch's default generator.
 
@@ -74,9 +70,11 @@ def zero_out(
     """
     masks = {}
     for name, share in shares.items():
-        _check_connection(name, model.connections)
+        check_connection(name, model.connections)
         if isinstance(share, Tensor):
-            masks[name] = share.bool()
+            if share.dtype != torch.bool:
+                raise InputError(f"the mask of {name} is {share.dtype}; expected torch.bool")
+            masks[name] = share
             continue
         _check_share(f"the share of {name}", share)
         weight = model.weight(name)
@@ -116,7 +114,7 @@ def shrink_layer(
     >>> print(damaged.lesions)
     Removed 3 of the 10 units of hidden: 0, 4, 7.
     """
-    _check_layer(layer, model.layers)
+    check_layer(layer, model.layers)
     size = model.units[layer]
     if isinstance(units, int | float):
         _check_share(f"the share of {layer}", units)
@@ -179,14 +177,6 @@ def rebuild(parent: M, lesions: Iterable[Lesion]) -> M:
     return model
 
 
-def inflict(model: M, lesion: Lesion) -> M:
-    """The network with one lesion, of which everything has been drawn."""
-    state = deepcopy(model.to_state())
-    EDITS[type(lesion)](state, lesion)
-    state["lesions"] += Lesions([lesion]).to_plain()
-    return model.with_state(state)
-
-
 def kept_units(model: nn.Module, layer: str) -> list[int]:
     """The places that the units of a layer had before any was removed.
 
@@ -218,106 +208,6 @@ def in_full(
     return full.index_copy(-1, torch.tensor(kept, device=full.device), activations)
 
 
-def _cut(state: dict, lesion: CutConnections) -> None:
-    for name in lesion.connections:
-        _check_connection(name, state["connections"])
-        del state["connections"][name]
-        state["masks"].pop(name, None)
-        state["frozen"] = [frozen for frozen in state["frozen"] if frozen != f"w_{name}"]
-        for tensors in _by_parameter(state):
-            tensors.pop(f"w_{name}", None)
-
-
-def _zero(state: dict, lesion: ZeroOut) -> None:
-    for name, kept in lesion.masks.items():
-        _check_connection(name, state["connections"])
-        weight = state["parameters"][f"w_{name}"]
-        if kept.shape != weight.shape:
-            raise InputError(
-                f"the mask of {name} has shape {tuple(kept.shape)}; expected {tuple(weight.shape)}"
-            )
-        kept = kept.to(weight.device)
-        state["masks"][name] = kept & state["masks"].get(name, kept)
-        _change(state, f"w_{name}", lambda values, kept=kept: values.where(kept, 0.0))
-
-
-def _shrink(state: dict, lesion: ShrinkLayer) -> None:
-    layer, removed = lesion.layer, lesion.removed
-    _check_layer(layer, _settling(state))
-    size, named = state["units"][layer], ", ".join(map(str, removed))
-    if lesion.units != size or any(not 0 <= unit < size for unit in removed):
-        raise InputError(
-            f"units {named} of the {lesion.units} of {layer} can't be removed; it has {size}, "
-            "numbered from 0"
-        )
-    if len(set(removed)) < len(removed):
-        raise InputError(f"units {named} of {layer} are to be removed; one is named twice")
-    kept = [unit for unit in range(size) if unit not in removed]
-    if not kept:
-        raise InputError(
-            f"all {size} units of {layer} would be removed; expected one left at least"
-        )
-    state["units"][layer] = len(kept)
-    _change(state, f"bias_{layer}", lambda values: values[kept])
-    for name, (source, target) in state["connections"].items():
-        rows = kept if source == layer else slice(None)
-        columns = kept if target == layer else slice(None)
-
-        def cut(values: Tensor, rows=rows, columns=columns) -> Tensor:
-            return values[rows][:, columns]
-
-        _change(state, f"w_{name}", cut)
-        if name in state["masks"]:
-            state["masks"][name] = cut(state["masks"][name])
-
-
-def _noise(state: dict, lesion: AddNoise) -> None:
-    _check_layer(lesion.layer, _settling(state))
-    if not 0 <= lesion.sd < float("inf"):
-        raise InputError(f"the sd of noise is {lesion.sd!r}; expected a finite number from 0 on")
-    before = state["noise"].get(lesion.layer, 0.0)
-    ways = {"variance": (before**2 + lesion.sd**2) ** 0.5, "sd": before + lesion.sd}
-    if lesion.combine not in ways:
-        raise InputError(f"combine is {lesion.combine!r}; {nearest(lesion.combine, ways)}")
-    state["noise"][lesion.layer] = ways[lesion.combine]
-
-
-def _penalise(state: dict, lesion: ApplyL2) -> None:
-    if not 0 <= lesion.strength < float("inf"):
-        raise InputError(
-            f"the strength of L2 is {lesion.strength!r}; expected a finite number from 0 on"
-        )
-    state["l2"] = lesion.strength
-
-
-EDITS: dict[type, Callable[[dict, Lesion], None]] = {
-    CutConnections: _cut,
-    ZeroOut: _zero,
-    ShrinkLayer: _shrink,
-    AddNoise: _noise,
-    ApplyL2: _penalise,
-}
-"""What each kind of lesion changes in a network's state."""
-
-
-def _by_parameter(state: dict) -> list[dict[str, Tensor]]:
-    """What there is of each parameter: the values and, once trained, Adam's two moments."""
-    moments = state["moments"]
-    return [state["parameters"], *(moments[key] for key in ("first", "second") if key in moments)]
-
-
-def _change(state: dict, parameter: str, change: Callable[[Tensor], Tensor]) -> None:
-    """Change a parameter and, where it has been trained, its moments in the same way."""
-    for tensors in _by_parameter(state):
-        if parameter in tensors:
-            tensors[parameter] = change(tensors[parameter])
-
-
-def _settling(state: dict) -> list[str]:
-    """The layers that settle: those with a bias."""
-    return [layer for layer in state["units"] if f"bias_{layer}" in state["parameters"]]
-
-
 def _draw_exactly(
     name: str, left: Tensor, share: float, generator: torch.Generator | None
 ) -> Tensor:
@@ -337,16 +227,7 @@ def _draw_each(name: str, left: Tensor, share: float, generator: torch.Generator
     return torch.rand(left.shape, generator=generator) >= share
 
 
-def _check_connection(name: str, connections: Mapping[str, object]) -> None:
-    if name not in connections:
-        raise InputError(f"the network has no connection {name!r}; {nearest(name, connections)}")
-
-
-def _check_layer(layer: str, layers: Sequence[str]) -> None:
-    if layer not in layers:
-        raise InputError(f"the network has no layer {layer!r} to damage; {nearest(layer, layers)}")
-
-
 def _check_share(what: str, share: float) -> None:
-    if isinstance(share, bool) or not 0 <= share < 1:
+    number = isinstance(share, int | float) and not isinstance(share, bool)
+    if not (number and 0 <= share < 1):
         raise InputError(f"{what} is {share!r}; expected a number in [0, 1)")

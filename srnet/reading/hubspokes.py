@@ -9,7 +9,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from sdnet.errors import InputError, nearest
 from srnet.reading.damage import kept_units
-from srnet.reading.network import Network, draw
+from srnet.reading.network import Network
+from srnet.reading.starts import draw
 
 HUB = "hub"
 

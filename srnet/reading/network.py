@@ -14,15 +14,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from sdnet.errors import InputError, nearest
-from sdnet.mlp import check_whole
+from sdnet.errors import InputError
 from srnet.reading import damage, fitting
 from srnet.reading.lesions import Lesions
+from srnet.reading.starts import Ends, check_tau
 from srnet.reading.ticks import settle
-from srnet.reading.timeaveraged import check_tau, glorot
-
-Ends = tuple[str, str]
-"""The layer a connection comes from and the layer it goes to."""
 
 
 class Mask(nn.Module):
@@ -127,11 +123,12 @@ class Network(nn.Module):
         """
         drive = external + torch.cat([getattr(self, f"bias_{layer}") for layer in self.layers])
         if self.noise:
-            noise = torch.zeros_like(drive, requires_grad=False)
+            drawn_on = drive.device if generator is None else generator.device
+            noise = torch.zeros(drive.shape, dtype=drive.dtype, device=drawn_on)
             for layer, part in self._split(noise).items():
                 if layer in self.noise:
                     part.normal_(0, self.noise[layer], generator=generator)
-            drive = drive + noise
+            drive = drive + noise.to(drive.device)
         return settle(drive, self.weights_from(self.layers), self.tau)
 
     def weights_from(self, sources: Iterable[str]) -> Float[Tensor, "source u"]:
@@ -274,35 +271,3 @@ class Network(nn.Module):
 
     def __reduce__(self) -> tuple:
         return self._kind().from_state, (self.to_state(),)
-
-
-def draw(
-    units: Mapping[str, int],
-    possible: Mapping[str, Ends],
-    names: Sequence[str],
-    biased: Iterable[str],
-    seed: int | None,
-) -> tuple[dict[str, Ends], dict[str, Tensor]]:
-    """The connections of these names, and new parameters: Glorot uniform weights, biases 0.
-
-    The weights of all possible connections are drawn, so that networks of other connections, or
-    one without some of them, begin with the same weights where they are the same.
-
-    Raises:
-        InputError: a size below 1; a connection that is not possible, or twice the same.
-    """
-    for layer, size in units.items():
-        check_whole(f"the number of units of {layer}", size, 1)
-    for name in names:
-        if name not in possible:
-            raise InputError(f"connection {name!r} can't be; {nearest(name, possible)}")
-    if len(set(names)) < len(names):
-        raise InputError(f"connections are {', '.join(names)}; expected each once")
-    generator = None if seed is None else torch.Generator().manual_seed(seed)
-    weights = {
-        name: glorot(units[source], units[target], generator)
-        for name, (source, target) in possible.items()
-    }
-    parameters = {f"w_{name}": weights[name] for name in names}
-    parameters |= {f"bias_{layer}": torch.zeros(units[layer]) for layer in biased}
-    return {name: possible[name] for name in names}, parameters

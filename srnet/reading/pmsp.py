@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from srnet.reading.damage import kept_units
-from srnet.reading.network import Network, draw
+from srnet.reading.network import Network
+from srnet.reading.starts import draw
 
 LETTERS = {"o": "orthography", "h": "hidden", "p": "phonology", "c": "cleanup"}
 """The letters of which names of connections are made."""

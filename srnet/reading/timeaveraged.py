@@ -1,10 +1,8 @@
-"""Layers whose net input or activation is averaged over time, and how their weights begin.
+"""Layers whose net input or activation is averaged over time.
 
 A layer here stands alone; networks of several layers that drive one another are built on
 `srnet.reading.network`.
 """
-
-import math
 
 import torch
 from jaxtyping import Float
@@ -12,21 +10,8 @@ from torch import Tensor, nn
 
 from sdnet.errors import InputError, nearest
 from sdnet.mlp import check_whole
+from srnet.reading.starts import check_tau, glorot
 from srnet.reading.ticks import settle
-
-
-def glorot(
-    source: int, target: int, generator: torch.Generator | None = None
-) -> Float[Tensor, "source target"]:
-    """Weights from U(-l, l), l = sqrt(6 / (source + target)) (Glorot and Bengio 2010)."""
-    bound = math.sqrt(6 / (source + target))
-    return torch.empty(source, target).uniform_(-bound, bound, generator=generator)
-
-
-def check_tau(tau: float) -> None:
-    """Raise an InputError unless tau is in (0, 1]."""
-    if not 0 < tau <= 1:
-        raise InputError(f"tau is {tau!r}; expected a number in (0, 1]")
 
 
 def running_average(values: Float[Tensor, "b ticks u"], tau: float) -> Float[Tensor, "b ticks u"]:

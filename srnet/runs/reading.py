@@ -65,13 +65,19 @@ def _problems(network: Mapping) -> Iterator[str]:
         for name in network["parameters"]
         if name.startswith("bias_")
     }
-    masks = {f"w_{name}": kept for name, kept in network["masks"].items()}
-    moments = {key: network["moments"].get(key, {}) for key in ("first", "second")}
-    for what, tensors in {"": network["parameters"], "the mask of ": masks, **moments}.items():
+    moments = network["moments"]
+    kinds = {
+        "": network["parameters"],
+        "the mask of ": {f"w_{name}": kept for name, kept in network["masks"].items()},
+        "the first moment of ": moments.get("first", {}),
+        "the second moment of ": moments.get("second", {}),
+    }
+    for what, tensors in kinds.items():
         for name, tensor in tensors.items():
             if tuple(tensor.shape) != shapes[name]:
                 yield f"{what}{name} has shape {tuple(tensor.shape)}; expected {shapes[name]}"
-            if what == "the mask of " and tensor.dtype != torch.bool:
-                yield f"the mask of {name} is {tensor.dtype}; expected torch.bool"
+    for name, kept in network["masks"].items():
+        if kept.dtype != torch.bool:
+            yield f"the mask of w_{name} is {kept.dtype}; expected torch.bool"
     for name in shapes.keys() - network["parameters"].keys():
         yield f"it has no {name}"

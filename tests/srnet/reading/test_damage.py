@@ -364,6 +364,7 @@ def test_a_strong_penalty_makes_weights_small():
             lambda m: m.zero_out({"pp": torch.ones(9, 8, dtype=torch.bool)}),
             r"the mask of pp has shape \(9, 8\); expected \(9, 9\)",
         ),
+        (lambda m: m.zero_out({"pp": torch.ones(9, 9)}), "the mask of pp is torch.float32"),
         (lambda m: m.shrink_layer("hiden", 0.3), "no layer 'hiden' .* did you mean 'hidden'"),
         (lambda m: m.shrink_layer("orthography", 0.3), "no layer 'orthography' to damage"),
         (lambda m: m.shrink_layer("hidden", 1), r"the share of hidden is 1; .* \[0, 1\)"),

@@ -74,7 +74,10 @@ def broken(change):
             "the mask of w_pp is torch.float32; expected torch.bool",
         ),
         (lambda s: s["network"]["masks"].update(cp=torch.ones(5, 9)), "isn't whole .*w_cp"),
-        (lambda s: s["network"]["moments"]["first"].update(w_hp=torch.ones(2)), "first.*w_hp has"),
+        (
+            lambda s: s["network"]["moments"]["first"].update(w_hp=torch.ones(2)),
+            "the first moment of w_hp has shape",
+        ),
         (lambda s: s["network"].update(lesions=[{"kind": "Kut"}]), "a lesion of the kind 'Kut'"),
         (lambda s: s["network"].update(lesions=[{"kind": "ApplyL2"}]), "ApplyL2 with nothing"),
         (lambda s: s.update(network=3), "isn't whole"),

@@ -82,12 +82,10 @@ def measure(model: Network, corpus: ToyOP, generator: torch.Generator) -> dict[s
         InputError: activations that aren't finite, which say nothing.
     """
     passes = NOISY_PASSES if any(model.noise.values()) else 1
-    outputs = [
-        in_full(model, "phonology", model(corpus.x, generator=generator)["phonology"])
-        for _ in range(passes)
-    ]
-    if not all(output.isfinite().all() for output in outputs):
+    phonology = model(corpus.x.repeat(passes, 1, 1), generator=generator)["phonology"]
+    if not phonology.isfinite().all():
         raise InputError("activations aren't finite; expected a smaller lr or severity")
+    outputs = in_full(model, "phonology", phonology).chunk(passes)
     right = torch.tensor([corpus.right(output) for output in outputs], dtype=torch.float64).mean(0)
     wrong = [word for word, share in zip(corpus.words, right, strict=True) if share <= 0.5]
     return {

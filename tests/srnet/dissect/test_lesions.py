@@ -325,7 +325,7 @@ BAD = [
     (lambda m: add_noise(m, "fc9", 0.1), "'fc9' is not in the network"),
     (lambda m: add_noise(m, "fc1", -1.0), "noise of -1.0, expected"),
     (lambda m: add_noise(m, "fc1", float("nan")), "noise of nan"),
-    (lambda m: add_noise(m, "fc1", 1.0, combine="var"), "combined by 'var'; choose from variance, sd"),
+    (lambda m: add_noise(m, "fc1", 1.0, combine="var"), "by 'var'; choose from variance"),
     (lambda m: apply_l2(m, float("inf")), "penalty of inf"),
     (lambda m: apply_l2(m, 0.1, "fc4"), "'fc4' is not in the network"),
     (lambda m: apply_l2(m, 0.1, []), "no layers for the penalty"),

@@ -1,5 +1,7 @@
 """One cell: the way it is retrained, and what is measured."""
 
+import itertools
+
 import pytest
 import torch
 
@@ -20,10 +22,14 @@ def parent():
 
 
 def says(outputs, noise=None):
-    """A network that gives these outputs in turn."""
+    """A network that gives these outputs in turn, each for the 20 words."""
     model = PMSP(0.1, h_units=2, p_units=9, c_units=2, seed=0)
-    turns = iter(outputs * 10)
-    model.forward = lambda x, generator: {"phonology": next(turns)}
+    turns = itertools.cycle(outputs)
+
+    def forward(x, generator):
+        return {"phonology": torch.cat([next(turns) for _ in range(len(x) // 20)])}
+
+    model.forward = forward
     model.noise = noise or {}
     return model
 

@@ -10,7 +10,7 @@ import pytest
 
 from sdnet.errors import InputError
 from srnet.reading import ToyOP
-from srnet.runs import lesion_study
+from srnet.runs import lesion_study, list_runs
 from srnet.runs.cli import main
 from srnet.runs.lesions import study as room
 from srnet.runs.lesions.study import summary
@@ -48,6 +48,16 @@ def test_every_damage_seed_and_optimizer_has_a_row_for_each_measurement(done):
     ]
     assert [row["wrong"] for row in written] == [row["wrong"] for row in done.rows]
     assert load_reading(done.out / "network-seed0.pt").units["hidden"] == 4
+
+
+def test_its_networks_are_listed(done):
+    assert list_runs(done.out)[1] == {
+        "name": "network-seed1",
+        "model": "PMSP",
+        "units": "20-4-9-2",
+        "connections": "oh ph hp pp cp pc",
+        "lesions": 0,
+    }
 
 
 def test_what_is_finished_is_not_run_again(done, monkeypatch):

@@ -39,8 +39,15 @@ def fit(
         generator: what the order of the examples, and noise, follow from.
 
     Raises:
-        InputError: examples or targets of other shapes than the network's, or not finite; an
-            epochs or batch_size below 1, an lr that is not positive, another `optimizer`.
+        InputError: examples or targets of other shapes than the network's, or not finite; epochs
+            below 0, a batch_size below 1, an lr that is not positive, another `optimizer`; no
+            parameter that is free to learn.
+
+    >>> from srnet.reading import PMSP, ToyOP
+    >>> corpus, model = ToyOP(), PMSP(0.1, h_units=10, p_units=9, c_units=5, seed=0)
+    >>> losses = fit(model, corpus.x, corpus.y, epochs=20, batch_size=20, lr=0.05)
+    >>> losses[-1] < losses[0] / 2
+    True
     """
     for name, value, least in (("epochs", epochs, 0), ("batch_size", batch_size, 1)):
         check_whole(name, value, least)
@@ -50,6 +57,8 @@ def fit(
         raise InputError(f"optimizer is {optimizer!r}; {nearest(optimizer, ['carried', 'fresh'])}")
     model.check_data(x, y)
     names = [name for name, p in model.trained().items() if p.requires_grad]
+    if not names:
+        raise InputError("all parameters of the network are frozen; expected one that can learn")
     adam = Adam([model.trained()[name] for name in names], lr)
     before = model.moments if optimizer == "carried" else {}
     _load(adam, names, before)

@@ -101,8 +101,8 @@ class Network(nn.Module):
             if parametrize.is_parametrized(self, f"w_{name}")
         }
 
-    def weight(self, connection: str) -> Float[Tensor, "source target"]:
-        """The weights of a connection, 0 under its mask."""
+    def weight(self, connection: str) -> Tensor:
+        """The weights of a connection (source, target), 0 under its mask."""
         return getattr(self, f"w_{connection}")
 
     def trained(self) -> dict[str, nn.Parameter]:
@@ -134,17 +134,18 @@ class Network(nn.Module):
     def weights_from(self, sources: Iterable[str]) -> Float[Tensor, "source u"]:
         """The weights from some layers to all that settle, as one matrix; 0 where no connection."""
         names = {ends: name for name, ends in self.connections.items()}
-        bias = getattr(self, f"bias_{self.layers[0]}")
+        rows = []
+        for source in sources:
+            blocks = []
+            for target in self.layers:
+                name, bias = names.get((source, target)), getattr(self, f"bias_{target}")
+                blocks.append(
+                    self.weight(name) if name else bias.new_zeros(self.units[source], len(bias))
+                )
+            rows.append(torch.cat(blocks, 1))
+        return torch.cat(rows)
 
-        def block(source: str, target: str) -> Tensor:
-            if (source, target) in names:
-                return self.weight(names[source, target])
-            return bias.new_zeros(self.units[source], self.units[target])
-
-        rows = [[block(source, target) for target in self.layers] for source in sources]
-        return torch.cat([torch.cat(row, 1) for row in rows])
-
-    def _split(self, values: Float[Tensor, "ticks b u"]) -> dict[str, Tensor]:
+    def _split(self, values: Tensor) -> dict[str, Tensor]:
         sizes = [self.units[layer] for layer in self.layers]
         return dict(zip(self.layers, values.split(sizes, -1), strict=True))
 

@@ -88,13 +88,9 @@ def _shrink(state: dict, lesion: ShrinkLayer) -> None:
     for name, (source, target) in state["connections"].items():
         rows = kept if source == layer else slice(None)
         columns = kept if target == layer else slice(None)
-
-        def cut(values: Tensor, rows=rows, columns=columns) -> Tensor:
-            return values[rows][:, columns]
-
-        _change(state, f"w_{name}", cut)
+        _change(state, f"w_{name}", lambda x, r=rows, c=columns: x[r][:, c])
         if name in state["masks"]:
-            state["masks"][name] = cut(state["masks"][name])
+            state["masks"][name] = state["masks"][name][rows][:, columns]
 
 
 def _noise(state: dict, lesion: AddNoise) -> None:

@@ -50,7 +50,7 @@ class ToyOP:
             InputError: activations of another shape than the targets'.
         """
         self._check(phonology)
-        return (phonology.argmax(-1) == self.y.argmax(-1)).float().mean().item()
+        return (phonology.argmax(-1).cpu() == self.y.argmax(-1)).float().mean().item()
 
     def right(self, phonology: Float[Tensor, "*b letters"]) -> list[bool]:
         """Of each word, whether it is read right: see `decode`.
@@ -71,6 +71,8 @@ class ToyOP:
                 f"the activations have shape {tuple(phonology.shape)}; expected "
                 f"{tuple(self.y.shape)}, for each word, tick and letter"
             )
+        if phonology.isnan().any():
+            raise InputError("an activation is nan, so no letter is the most active")
 
 
 def decode(phonology: Float[Tensor, "b ticks letters"], letters: Sequence[str]) -> list[str]:

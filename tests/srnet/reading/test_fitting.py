@@ -161,3 +161,8 @@ def test_training_that_can_not_be(changes, message):
     with pytest.raises(InputError, match=message):
         model.fit(**settings)
     assert all(torch.equal(before[name], now) for name, now in model.trained().items())
+
+
+def test_a_network_that_is_all_frozen_can_not_be_trained():
+    with pytest.raises(InputError, match="all parameters of the network are frozen"):
+        network().requires_grad_(False).fit(X, Y, 1, 20, 0.05)

@@ -76,6 +76,14 @@ def test_activations_of_another_corpus(shape, message):
             figure(torch.zeros(shape))
 
 
+def test_activations_that_are_not_numbers():
+    read = ToyOP().y.clone()
+    read[3, 4, 5] = float("nan")
+    for figure in (ToyOP().tick_accuracy, ToyOP().word_accuracy):
+        with pytest.raises(InputError, match="an activation is nan"):
+            figure(read)
+
+
 def test_words_of_ticks_that_are_not_divisible_by_3():
     with pytest.raises(InputError, match="10 ticks; expected a multiple of 3"):
         decode(torch.zeros(1, 10, 9), LETTERS)

@@ -75,8 +75,10 @@ def accuracy_by_severity(rows: Rows, figure: str = "word_accuracy") -> Figure:
                 ax.axhline(np.mean(level), color=colour, linewidth=3, alpha=0.2, zorder=0)
         dress(ax, ax.get_xlabel(), LABELS.get(figure, figure) if ax is axes[0] else "")
         ax.set_title(names[0] if line else "without severity", fontsize=10)
+        ax.set_ylim(-0.03, 1.03)
     handles, labels = axes[0].get_legend_handles_labels()
-    drawn.legend(handles, labels, loc="outside lower center", ncols=len(labels), **LEGEND)
+    columns = len(labels) if len(axes) > 2 else len(axes)
+    drawn.legend(handles, labels, loc="outside lower center", ncols=columns, **LEGEND)
     return drawn
 
 
@@ -145,7 +147,7 @@ def lost_words(rows: Rows, words: Sequence[str]) -> Figure:
     moments: dict[str, dict] = {"after the damage": {"epoch": 0}}
     for optimizer in _values(rows, "optimizer") if last else []:
         moments[f"retrained, {optimizer}"] = {"epoch": last, "optimizer": optimizer}
-    size = (0.26 * len(words) * len(moments) + 2.4, 0.24 * len(conditions) + 1.5)
+    size = (0.26 * len(words) * len(moments) + 2.4, max(0.24 * len(conditions), 1) + 1.5)
     figure = Figure(size, dpi=100, layout="constrained")
     panels = figure.subplots(1, len(moments), sharey=True, squeeze=False)[0]
     for ax, (title, where) in zip(panels, moments.items(), strict=True):
@@ -164,8 +166,8 @@ def lost_words(rows: Rows, words: Sequence[str]) -> Figure:
         ax.spines[:].set(color="0.85", linewidth=0.6)
     labels = [n if severity is None else f"{n} {severity:g}" for n, severity in conditions]
     panels[0].set_yticks(range(len(labels)), labels, fontsize=8)
-    bar = figure.colorbar(image, ax=panels, pad=0.01, aspect=40)
-    bar.set_label("share of seeds in which the word is wrong", fontsize=8)
+    bar = figure.colorbar(image, ax=panels, pad=0.01, aspect=40, ticks=[0, 0.5, 1])
+    bar.set_label("wrong, share of seeds", fontsize=8)
     return figure
 
 

@@ -20,8 +20,11 @@ def check_table(path: Path) -> None:
         _pyarrow()
 
 
-def write_table(path: Path, rows: Sequence[Mapping]) -> None:
+def write_table(path: Path, rows: Sequence[Mapping], columns: Sequence[str] = ()) -> None:
     """Write the rows as CSV or Parquet, by the suffix; at every moment a whole file is there.
+
+    Args:
+        columns: of a table without rows.
 
     Raises:
         InputError: another suffix, the file can't be written, or pyarrow is missing for Parquet.
@@ -29,7 +32,7 @@ def write_table(path: Path, rows: Sequence[Mapping]) -> None:
     check_table(path)
     if path.suffix == ".csv":
         text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, list(rows[0]) if rows else ["trial"])
+        writer = csv.DictWriter(text, list(rows[0] if rows else columns))
         writer.writeheader()
         writer.writerows(rows)
         write_whole(path, text.getvalue().encode())

@@ -218,7 +218,7 @@ class _Table:
         results = self._ledger.results(self._job.count)
         if len(results) != self._written:
             self.rows = rows_of(self._command, results, {i: state_name(i) for i in results})
-            write_table(self._path, self.rows)
+            write_table(self._path, self.rows, ["trial"])
             self._written = len(results)
         return len(results)
 

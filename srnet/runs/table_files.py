@@ -30,16 +30,17 @@ def write_table(path: Path, rows: Sequence[Mapping], columns: Sequence[str] = ()
         InputError: another suffix, the file can't be written, or pyarrow is missing for Parquet.
     """
     check_table(path)
+    names = list(rows[0] if rows else columns)
     if path.suffix == ".csv":
         text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, list(rows[0] if rows else columns))
+        writer = csv.DictWriter(text, names)
         writer.writeheader()
         writer.writerows(rows)
         write_whole(path, text.getvalue().encode())
         return
     arrow, content = _pyarrow(), io.BytesIO()
-    columns = {key: _column([row[key] for row in rows]) for key in (rows[0] if rows else ())}
-    arrow.parquet.write_table(arrow.table(columns), content)
+    values = {name: _column([row[name] for row in rows]) for name in names}
+    arrow.parquet.write_table(arrow.table(values), content)
     write_whole(path, content.getvalue())
 
 

@@ -9,6 +9,7 @@ EXTRAS = {
     "sweeps": ["optuna>=5", "psycopg[binary]>=3.2", "pyarrow>=17"],
     "notebooks": ["jupyterlab>=4", "ipywidgets>=8", "matplotlib>=3.8"],
     "cluster": ["dask[distributed]>=2024.1"],
+    "lesions": ["torch-pruning>=1.6"],
     "search": ["pyoperon>=0.6"],
     "benchmarks": ["gplearn>=0.4.3", "pyoperon>=0.6"],
     "tests": [
@@ -20,6 +21,7 @@ EXTRAS = {
         "pytest-xdist>=3.5",
         "ruff>=0.6",
         "sweeps>=0.2",  # W&B's schema of a sweep file
+        "torch-pruning>=1.6",
     ],
 }
 

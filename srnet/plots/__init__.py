@@ -18,6 +18,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "information": ["information_maps", "modularity_panels"],
         "laws": ["panels", "latent_against_formula", "target_against_equation"],
+        "lesions": ["accuracy_by_severity", "recovery", "lost_words"],
         "studies": ["curves_by_trend", "bars", "parallel_coordinates"],
     },
 )

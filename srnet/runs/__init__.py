@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "generator": ["train_generator"],
         "generators": ["load_generator"],
         "growth": ["growth_study"],
+        "lesions.study": ["lesion_study"],
         "listing": ["list_runs"],
         "states": ["load_state"],
         "sweeps.engine": ["run_sweep"],

@@ -29,6 +29,9 @@ COMMANDS = {
         "sweep": "run the hyperparameter study of a W&B sweep file, here or with other machines",
         "study": "what a hyperparameter study found: best trials, what matters, figures",
     },
+    "lesioning": {
+        "lesion": "damage models of reading and retrain them: what is lost, what recovers",
+    },
     "dissection": {
         "dissect": "what each unit of a trained network does: units, directions, modules, subsets",
     },

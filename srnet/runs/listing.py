@@ -30,7 +30,12 @@ def row_of(path: Path) -> dict:
     try:
         state = load_state(path)
         form = str(state["format"]).split()[0]
-        rows = {"law": _row_of_law, "generator": _row_of_generators, "critic": _row_of_critic}
+        rows = {
+            "law": _row_of_law,
+            "generator": _row_of_generators,
+            "critic": _row_of_critic,
+            "reading": _row_of_reading,
+        }
         return rows[form](path, state)
     except InputError as error:
         told = str(error)
@@ -89,6 +94,17 @@ def _row_of_law(path: Path, state: Mapping) -> dict:
         "loss": chosen["loss"],
         "way": chosen["way"],
         "equation": chosen["equation"],
+    }
+
+
+def _row_of_reading(path: Path, state: Mapping) -> dict:
+    network = state["network"]
+    return {
+        "name": path.stem,
+        "model": state["reading"],
+        "units": "-".join(map(str, network["units"].values())),
+        "connections": " ".join(network["connections"]),
+        "lesions": len(network["lesions"]),
     }
 
 

@@ -17,7 +17,8 @@ from sdnet.errors import InputError
 from srnet.runs.sweeps.command import Command, command_of
 from srnet.runs.sweeps.format import Metric, Sweep, read_sweep
 from srnet.runs.sweeps.points import trial_count
-from srnet.runs.sweeps.results import best, check_table, rows_of, write_table
+from srnet.runs.sweeps.results import best, rows_of
+from srnet.runs.table_files import check_table, write_table
 from srnet.runs.values import short, to_plain
 
 if TYPE_CHECKING:
@@ -217,7 +218,7 @@ class _Table:
         results = self._ledger.results(self._job.count)
         if len(results) != self._written:
             self.rows = rows_of(self._command, results, {i: state_name(i) for i in results})
-            write_table(self._path, self.rows)
+            write_table(self._path, self.rows, ["trial"])
             self._written = len(results)
         return len(results)
 

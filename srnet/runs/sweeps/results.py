@@ -1,19 +1,12 @@
 """What a study found, as a table: a row for each trial, the same however the study was run."""
 
-import csv
-import io
 import json
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from sdnet.errors import InputError
-from srnet.runs.states import write_whole
 from srnet.runs.sweeps.command import KINDS, Command
 from srnet.runs.sweeps.format import Metric
-
-SUFFIXES = (".csv", ".parquet")
 
 
 def rows_of(
@@ -71,48 +64,3 @@ def varying(rows: Sequence[Mapping], metric: Metric) -> list[dict]:
     always = ("trial", metric.name)
     shown = [key for key in (rows[0] if rows else ()) if key in always or key in keys]
     return [{key: row[key] for key in shown if key != "state"} for row in rows]
-
-
-def check_table(path: Path) -> None:
-    """Raise InputError for a table that `write_table` can't write."""
-    if path.suffix not in SUFFIXES:
-        raise InputError(f"table {path}: expected a name that ends in {' or '.join(SUFFIXES)}")
-    if path.suffix == ".parquet":
-        _pyarrow()
-
-
-def write_table(path: Path, rows: Sequence[Mapping]) -> None:
-    """Write the rows as CSV or Parquet, by the suffix; at every moment a whole file is there.
-
-    Raises:
-        InputError: another suffix, the file can't be written, or pyarrow is missing for Parquet.
-    """
-    check_table(path)
-    if path.suffix == ".csv":
-        text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, list(rows[0]) if rows else ["trial"])
-        writer.writeheader()
-        writer.writerows(rows)
-        write_whole(path, text.getvalue().encode())
-        return
-    arrow, content = _pyarrow(), io.BytesIO()
-    columns = {key: _column([row[key] for row in rows]) for key in (rows[0] if rows else ())}
-    arrow.parquet.write_table(arrow.table(columns), content)
-    write_whole(path, content.getvalue())
-
-
-def _column(values: list) -> list:
-    """Values of one kind, as a column has them: where numbers stand beside text, all is text."""
-    kinds = {str if isinstance(v, str) else float for v in values if v is not None}
-    return [None if v is None else str(v) for v in values] if len(kinds) > 1 else values
-
-
-def _pyarrow() -> Any:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ModuleNotFoundError:
-        raise InputError(
-            "a Parquet table needs pyarrow: pip install symdisc[sweeps], or use .csv"
-        ) from None
-    return pyarrow

@@ -1,0 +1,1 @@
+"""The study of lesions: kinds of damage, of rising severity, retrained; see `study.py`."""

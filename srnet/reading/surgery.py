@@ -3,6 +3,7 @@
 Weights, masks and Adam's moments of a parameter are changed together.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from typing import TypeVar
@@ -98,7 +99,7 @@ def _noise(state: dict, lesion: AddNoise) -> None:
     if not 0 <= lesion.sd < float("inf"):
         raise InputError(f"the sd of noise is {lesion.sd!r}; expected a finite number from 0 on")
     before = state["noise"].get(lesion.layer, 0.0)
-    ways = {"variance": (before**2 + lesion.sd**2) ** 0.5, "sd": before + lesion.sd}
+    ways = {"variance": math.hypot(before, lesion.sd), "sd": before + lesion.sd}
     if lesion.combine not in ways:
         raise InputError(f"combine is {lesion.combine!r}; {nearest(lesion.combine, ways)}")
     state["noise"][lesion.layer] = ways[lesion.combine]

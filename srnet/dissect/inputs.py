@@ -3,6 +3,7 @@
 What may live here: checks that several studies share; each raises an `InputError` of one sentence.
 """
 
+from collections.abc import Sequence
 from itertools import chain
 
 import torch
@@ -19,7 +20,7 @@ def check_examples(model: nn.Module, x: Tensor) -> None:
     if not isinstance(x, Tensor) or x.dim() < 1 or not len(x):
         given = f"shape {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
         raise InputError(f"x is {given}; expected a tensor of examples (n, ...), one at least")
-    if x.is_floating_point() and not x.isfinite().all():
+    if x.is_floating_point() and not x.sum().isfinite() and not x.isfinite().all():  # quick first
         row = int((~x.isfinite()).flatten(1).any(1).nonzero()[0]) if x.dim() > 1 else 0
         raise InputError(f"x has a value that isn't finite in example {row}")
     for weight in chain(model.parameters(), model.buffers()):
@@ -43,6 +44,17 @@ def check_labels(y: Tensor, count: int, classes: int) -> None:
     if low < 0 or high >= classes:
         wrong = low if low < 0 else high
         raise InputError(f"y has class {wrong}; expected 0 to {classes - 1}, as the network has")
+
+
+def check_units(units: Sequence[int], count: int | None = None) -> None:
+    """Raise an InputError unless these are different units' numbers, below `count` if given."""
+    whole = all(isinstance(unit, int) and not isinstance(unit, bool) for unit in units)
+    if not whole or len(set(units)) < len(units):
+        raise InputError(f"units are {list(units)!r:.60}; expected different whole numbers")
+    wrong = [unit for unit in units if unit < 0 or (count is not None and unit >= count)]
+    if wrong:
+        top = "" if count is None else f" to {count - 1}"
+        raise InputError(f"unit {wrong[0]} is not in the layer; expected numbers from 0{top}")
 
 
 def check_evaluation(model: nn.Module) -> None:

@@ -107,6 +107,7 @@ def test_the_rows_and_the_comparisons():
     data = load_dataset()
     model = dense([64, 16, 10], seeded())
     train_classifier(model, data.x_train, data.y_train, epochs=5, generator=seeded())
+    model.zero_grad()
     x = data.x_test[:32]
     options = {"starts": 6, "comparisons": 30}
     found = most_informative_directions(model, "relu1", x, 2, generator=seeded(1), **options)

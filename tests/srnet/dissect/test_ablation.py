@@ -372,6 +372,9 @@ def test_what_is_refused(model):
         "x is shape": lambda: ablate_units(model, "relu1", X[:0]),
         "isn't finite in example 3": lambda: ablate_units(model, "relu1", gap),
         "torch.float64 and the network": lambda: ablate_units(model, "relu1", X.double()),
+        r"can't take examples of shape \(3,\) \(mat1": lambda: ablate_units(
+            model, "relu1", X[:, :3]
+        ),
         "y has class 3; expected 0 to 2": lambda: ablate_units(model, "relu1", X, Y + 1),
         r"y is torch.int64 of shape \(11,\)": lambda: ablate_units(model, "relu1", X, Y[1:]),
         "of one example, which changes nothing": lambda: ablate_units(

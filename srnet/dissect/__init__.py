@@ -18,7 +18,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "most_informative_direction",
             "most_informative_directions",
         ],
-        "intervene": ["Mask", "Noise", "RemoveDirections", "Replace", "intervene"],
+        "interventions": ["Mask", "Noise", "RemoveDirections", "Replace", "intervene"],
         "layers": ["find_layer", "layer_names"],
+        "unrolling": ["unrolled"],
     },
 )

@@ -14,7 +14,7 @@ from srnet.dissect import passes
 from srnet.dissect.ablation import ablate_directions, ablate_groups, ablate_units
 from srnet.dissect.classifiers import dense
 from srnet.dissect.cutting import split
-from srnet.dissect.intervene import Mask, RemoveDirections, intervene
+from srnet.dissect.interventions import Mask, RemoveDirections, intervene
 
 
 def seeded(seed=0):

@@ -8,7 +8,7 @@ from torch.nn import functional
 from sdnet.errors import InputError
 from srnet.dissect.classifiers import dense
 from srnet.dissect.cutting import Captured, Rerun, Rest, split
-from srnet.dissect.intervene import Mask, intervene
+from srnet.dissect.interventions import Mask, intervene
 from srnet.network import SRNet
 
 X = torch.rand(6, 4, generator=torch.Generator().manual_seed(1))

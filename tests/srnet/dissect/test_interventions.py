@@ -8,7 +8,7 @@ from torch import nn
 
 from sdnet.errors import InputError
 from srnet.dissect.classifiers import dense
-from srnet.dissect.intervene import Mask, Noise, RemoveDirections, Replace, intervene
+from srnet.dissect.interventions import Mask, Noise, RemoveDirections, Replace, intervene
 from srnet.network import SRNet
 
 

@@ -145,8 +145,8 @@ def ablate_groups(
     >>> from srnet.dissect.classifiers import dense
     >>> model = dense([2, 3, 2], torch.Generator().manual_seed(0))
     >>> found = ablate_groups(model, "relu1", torch.rand(10, 2), {"all": [0, 1, 2], "none": []})
-    >>> found.names, float(found.kl[1].abs().max())
-    (('all', 'none'), 0.0)
+    >>> found.names, bool(found.kl[1].abs().max() < 1e-6)
+    (('all', 'none'), True)
     """
     named = dict(groups) if isinstance(groups, Mapping) else dict(enumerate(groups))
     passes = passes_of(model, layer, x, axis=axis, reading=reading)
@@ -261,9 +261,11 @@ def _replacement(
     if generator is None:
         raise InputError("by is 'resample', which draws; expected a generator")
     units = 1 if together else acts.shape[-1]
-    index = torch.randint(len(reference), (len(acts), units), generator=generator).to(acts.device)
+    shape, device = (len(acts), units), generator.device
+    index = torch.randint(len(reference), shape, generator=generator, device=device)
     places = [1] * (acts.dim() - 2)
-    return reference.gather(0, index.view(len(acts), *places, units).expand_as(acts))
+    index = index.to(acts.device).view(len(acts), *places, units)
+    return reference.gather(0, index.expand_as(acts))
 
 
 Outputs = Iterable[tuple[slice, slice, Tensor]]  # edits, rows, log-probabilities (classes, k, n)

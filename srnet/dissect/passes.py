@@ -111,10 +111,15 @@ class Passes:
                 found = log_probabilities(output, self.reading)
                 yield edits, rows, found.unflatten(1, moved.shape[:2])
             return
+        wide = self.log_p.dtype
         logits = start.output.mT.contiguous()  # (classes, n), see `srnet.dissect.divergences`
         for edits, rows in self.batches(len(change), start.output[0], UPDATE_BYTES):
             column, row = change[None, edits, rows], weight.mT[:, edits, None]
-            yield edits, rows, torch.addcmul(logits[:, None, rows], column, row).log_softmax(0)
+            yield (
+                edits,
+                rows,
+                torch.addcmul(logits[:, None, rows], column, row).log_softmax(0, wide),
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +152,7 @@ def passes_of(
     prefix, suffix = split(model, layer)
     with torch.no_grad():
         whole = _tried(model, x[:1])
+        log_probabilities(whole, reading)  # for its checks
         acts = torch.cat([prefix(rows) for rows in x.split(PREFIX_ROWS)])
         if len(acts) != len(x):
             raise InputError(
@@ -164,7 +170,7 @@ def passes_of(
     return Passes(acts.movedim(axis, -1), log_p, suffix, x, axis, reading)
 
 
-def _tried(model: nn.Module, x: Tensor) -> Tensor:
+def _tried(model: nn.Module, x: Tensor) -> object:
     try:
         return model(x)
     except (RuntimeError, IndexError, ValueError) as error:  # of shapes, of tokens that aren't

@@ -407,7 +407,7 @@ def test_what_is_refused(model):
         "direction 1 has length 0": lambda: ablate_directions(
             model, "relu1", X, torch.tensor([[1.0] * 6, [0.0] * 6])
         ),
-        r"gives \(12, 3\); expected one logit": lambda: ablate_units(
+        r"gives \(1, 3\); expected one logit": lambda: ablate_units(
             model, "relu1", X, reading="logit"
         ),
     }

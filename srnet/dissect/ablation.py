@@ -4,7 +4,7 @@ What may live here: the three studies and their result. What is computed for an 
 `srnet.dissect.passes`' subject, how outputs are compared `srnet.dissect.divergences`'.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -16,7 +16,7 @@ from sdnet.errors import InputError, nearest
 from srnet.dissect.directions import normalised
 from srnet.dissect.divergences import Reading, cross_entropy_of, entropy_of, kl_divergence, right
 from srnet.dissect.inputs import check_labels, check_units
-from srnet.dissect.passes import LinearStart, Passes, linear_start, passes_of
+from srnet.dissect.passes import LinearStart, Outputs, Passes, linear_start, passes_of
 from srnet.dissect.report import Report
 
 By = Literal["zero", "mean", "resample"]
@@ -266,9 +266,6 @@ def _replacement(
     places = [1] * (acts.dim() - 2)
     index = index.to(acts.device).view(len(acts), *places, units)
     return reference.gather(0, index.expand_as(acts))
-
-
-Outputs = Iterable[tuple[slice, slice, Tensor]]  # edits, rows, log-probabilities (classes, k, n)
 
 
 def _masked(passes: Passes, masks: Tensor, instead: Tensor) -> Outputs:

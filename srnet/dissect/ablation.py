@@ -162,7 +162,7 @@ def ablate_directions(
     model: nn.Module,
     layer: str,
     x: Tensor,
-    directions: Float[Tensor, "k units"],
+    directions: Float[Tensor, "*k units"],
     y: Tensor | None = None,
     *,
     by: By = "zero",
@@ -189,11 +189,9 @@ def ablate_directions(
     torch.Size([1, 10])
     """
     passes = passes_of(model, layer, x, axis=axis, reading=reading)
-    if directions.shape[-1] != passes.units or not len(directions):
-        raise InputError(
-            f"directions of shape {tuple(directions.shape)}; expected (k, {passes.units}), one at "
-            "least"
-        )
+    shape = tuple(directions.shape)
+    if len(shape) != 2 or shape[1] != passes.units or not shape[0]:
+        raise InputError(f"directions of shape {shape}; expected (k, {passes.units}), one at least")
     rows = normalised(directions.detach().to(passes.acts))
     parts = passes.acts @ rows.mT  # (n, ..., k)
     given = None if reference is None else acts_of(model, layer, reference, passes) @ rows.mT

@@ -404,6 +404,9 @@ def test_what_is_refused(model):
         r"expected \(k, 6\), one at least": lambda: ablate_directions(
             model, "relu1", X, torch.ones(2, 5)
         ),
+        r"directions of shape \(6,\); expected \(k, 6\)": lambda: ablate_directions(
+            model, "relu1", X, torch.ones(6)
+        ),
         "direction 1 has length 0": lambda: ablate_directions(
             model, "relu1", X, torch.tensor([[1.0] * 6, [0.0] * 6])
         ),

@@ -28,6 +28,15 @@ def test_the_least_of_several_runs():
     assert 0 <= cpu < 1000
 
 
+def test_rows_of_other_keys_have_a_table_of_their_own(monkeypatch, capsys):
+    rows = [{"figure": "a", "measured": 1}, {"figure": "b", "measured": 2}, {"other": 3}]
+    monkeypatch.setattr("dissect_ablation.measure", lambda: rows)
+    dissect.main(["ablation"])
+    lines = capsys.readouterr().out.split("\n")
+    assert lines[:4] == ["ablation", "figure  measured", "a       1", "b       2"]
+    assert lines[5:7] == ["other", "3"]
+
+
 def test_a_part_that_is_not_there():
     with pytest.raises(SystemExit, match="unknown part 'ablations'; choose from ablation, inf"):
         dissect.main(["ablations"])

@@ -14,6 +14,7 @@ EXTRAS = {
     "benchmarks": ["gplearn>=0.4.3", "pyoperon>=0.6"],
     "tests": [
         "beartype>=0.18",
+        "captum>=0.7",  # its ablation of layers, which ours is compared with
         "dask[distributed]>=2024.1",
         "import-linter>=2",
         "matplotlib>=3.8",
@@ -41,6 +42,7 @@ setup(
         "joblib>=1.5",
         "lazy_loader>=0.4",
         "numpy>=1.26",
+        "pandas>=2",
         "pydantic>=2.7",
         "pyyaml>=6",
         "scikit-learn>=1.6",

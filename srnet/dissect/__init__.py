@@ -8,13 +8,22 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "ablation": ["Ablation", "ablate_directions", "ablate_groups", "ablate_units"],
         "classifiers": ["accuracy", "dense", "train_classifier"],
+        "cutting": ["split"],
         "damage": ["Lesions", "lesions_of"],
         "data": ["Dataset", "load_dataset"],
+        "directions": ["remove_direction"],
         "estimators": ["conditional_entropy", "entropy", "joint_entropy", "mutual_information"],
         "groups": ["class_modules", "group_variables"],
         "information": ["group_information", "pair_information", "unit_information"],
+        "informative": [
+            "InformativeDirections",
+            "most_informative_direction",
+            "most_informative_directions",
+        ],
         "initial": ["untrained"],
+        "interventions": ["Mask", "Noise", "RemoveDirections", "Replace", "intervene"],
         "layers": ["find_layer", "layer_names"],
         "lesions": [
             "add_noise",
@@ -29,6 +38,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "noise": ["noise_levels"],
         "optimizers": ["carry_optimizer"],
         "recording": ["activations"],
+        "unrolling": ["unrolled"],
         "weights": ["weight_norms"],
     },
 )

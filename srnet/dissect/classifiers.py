@@ -9,6 +9,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from sdnet.errors import InputError, nearest
+from sdnet.mlp import check_whole
+from srnet.dissect.inputs import check_evaluation, check_labels
+
+OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+
 
 def dense(widths: Sequence[int], generator: torch.Generator | None = None) -> nn.Sequential:
     """Linear layers with ReLUs between them, named fc1, relu1, fc2, ...: logits of classes.
@@ -19,9 +25,16 @@ def dense(widths: Sequence[int], generator: torch.Generator | None = None) -> nn
         widths: units of every layer, from the inputs to the classes.
         generator: what the weights follow from.
 
+    Raises:
+        InputError: fewer than two widths, or one that is no whole number of at least 1.
+
     >>> [name for name, _ in dense([64, 128, 128, 10]).named_children()]
     ['fc1', 'relu1', 'fc2', 'relu2', 'fc3']
     """
+    if len(widths) < 2:
+        raise InputError(f"widths is {list(widths)}; expected inputs, hidden layers and classes")
+    for width in widths:
+        check_whole("a width", width, 1)
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     for place, (inputs, outputs) in enumerate(pairwise(widths), 1):
         layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
@@ -56,9 +69,17 @@ def train_classifier(
         lr: learning rate.
         optimizer: "adam", or "sgd" without momentum.
         generator: what the order of the examples follows from.
+
+    Raises:
+        InputError: no examples, or not a class of the network for each.
     """
-    method = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[optimizer]
-    steps = method(model.parameters(), lr=lr, fused=True)
+    if optimizer not in OPTIMIZERS:
+        raise InputError(f"optimizer is {optimizer!r}; {nearest(str(optimizer), OPTIMIZERS)}")
+    check_whole("epochs", epochs, 0)
+    check_whole("batch_size", batch_size, 1)
+    with torch.no_grad():  # in evaluation mode, which leaves running means as they are
+        check_labels(y, len(x), model.eval()(x[:1]).shape[-1])
+    steps = OPTIMIZERS[optimizer](model.parameters(), lr=lr, fused=True)
     losses = []
     model.train()
     for _ in range(epochs):
@@ -76,5 +97,12 @@ def train_classifier(
 
 @torch.no_grad()
 def accuracy(model: nn.Module, x: Float[Tensor, "n d"], y: Int[Tensor, " n"]) -> float:
-    """The share of examples whose largest logit is that of their class."""
-    return (model(x).argmax(-1) == y).float().mean().item()
+    """The share of examples whose largest logit is that of their class.
+
+    Raises:
+        InputError: no examples, or not a class for each; dropout or batch norm in training mode.
+    """
+    check_evaluation(model)
+    logits = model(x)
+    check_labels(y, len(x), logits.shape[-1])
+    return (logits.argmax(-1) == y).float().mean().item()

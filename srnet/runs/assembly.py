@@ -13,7 +13,7 @@ from sdnet.critic import Critic, CSDNet, SDNet
 from sdnet.errors import InputError
 from srnet.runs.config import CriticConfig
 from srnet.runs.generator_config import GeneratorConfig
-from srnet.runs.states import load_state
+from srnet.runs.states import contents, load_state
 from srnet.runs.values import build, merge, to_plain
 
 
@@ -102,8 +102,11 @@ def critic_of(state: Mapping, where: str = "state") -> Critic:
     Raises:
         InputError: not the state of a critic, or its weights and sizes don't fit each other.
     """
-    if str(state.get("format")).startswith("generator"):
+    form = str(state.get("format"))
+    if form.startswith("generator"):
         raise InputError(f"{where}: holds generators, not a critic; load_generator reads it")
+    if form.startswith("network"):
+        raise InputError(f"{where}: holds {contents(state)}, not a critic; load_network reads it")
     try:
         critic = make_critic(state["critic_args"], torch.Generator())  # not torch's default one
         critic.load_state_dict(state["critic"])

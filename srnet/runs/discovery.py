@@ -24,7 +24,7 @@ from srnet.readout.engines import Engine
 from srnet.runs.discovery_config import DiscoveryRun
 from srnet.runs.generator_readout import generator_law
 from srnet.runs.laws import Law, law_of
-from srnet.runs.states import check_writable, load_state, save_state
+from srnet.runs.states import check_writable, contents, load_state, save_state
 from srnet.runs.values import to_plain
 from srnet.search import ENGINES, installed
 
@@ -131,7 +131,9 @@ def load_law(path: str | Path, engine: Engine | None = None) -> Law:
         return law_of(state, str(path))
     if form.startswith("generator"):
         return generator_law(state, str(path), engine)
-    raise InputError(f"{path}: holds a critic; expected the state of a discovery, or of generators")
+    raise InputError(
+        f"{path}: holds {contents(state)}; expected the state of a discovery, or of generators"
+    )
 
 
 def law_state(

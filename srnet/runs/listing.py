@@ -14,7 +14,8 @@ def list_runs(folder: str | Path) -> list[dict]:
 
     A critic's row holds name, what it sees, its hidden layers, objective, rate, seed, epochs (done
     and asked for), fresh accuracies where there are any, seconds of training, and how it ended;
-    that of generators what they are, and the figures of the best one; that of a law its equation.
+    that of generators what they are, and the figures of the best one; that of a law its equation;
+    that of a network to dissect its widths, and what it was trained on how well.
 
     Raises:
         InputError: there is no such folder.
@@ -34,6 +35,7 @@ def row_of(path: Path) -> dict:
             "law": _row_of_law,
             "generator": _row_of_generators,
             "critic": _row_of_critic,
+            "network": _row_of_network,
             "reading": _row_of_reading,
         }
         return rows[form](path, state)
@@ -105,6 +107,19 @@ def _row_of_reading(path: Path, state: Mapping) -> dict:
         "units": "-".join(map(str, network["units"].values())),
         "connections": " ".join(network["connections"]),
         "lesions": len(network["lesions"]),
+    }
+
+
+def _row_of_network(path: Path, state: Mapping) -> dict:
+    losses = state.get("losses") or [None]
+    return {
+        "name": path.stem,
+        "network": "-".join(str(width) for width in state["widths"]),
+        "data": state.get("data"),
+        "seed": state.get("seed"),
+        "epochs": len(state.get("losses", [])),
+        "loss": losses[-1],
+        "accuracy": state.get("accuracy"),
     }
 
 

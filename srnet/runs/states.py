@@ -28,6 +28,24 @@ FORMATS = {
 }
 """What a state of each form holds at least."""
 
+CONTENTS = {
+    "critic": "a critic",
+    "law": "a law",
+    "generator": "generators",
+    "network": "a network to dissect",
+    "reading": "a model of reading",
+}
+"""What a state of each form is called in messages."""
+
+
+def contents(state: Mapping) -> str:
+    """What a state is of, in words.
+
+    >>> contents({"format": "network 1", "widths": [64, 10], "weights": {}})
+    'a network to dissect'
+    """
+    return CONTENTS.get(str(state.get("format")).split()[0], "no state of symdisc")
+
 
 def save_state(path: str | Path, state: Mapping) -> None:
     """Write a state so that the file at `path` is, at every moment, a whole one.

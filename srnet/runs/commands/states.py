@@ -57,7 +57,7 @@ def plot(words: Sequence[str]) -> None:
         raise InputError(f"symdisc plot {kind}: got {len(paths)} states, expected {many}")
     from srnet import plots
     from srnet.runs import figures
-    from srnet.runs.states import load_state
+    from srnet.runs.states import contents, load_state
 
     out = Path(settings.out or f"figures/{kind}.png")
     names = {path: Path(path).stem for path in paths}
@@ -65,9 +65,9 @@ def plot(words: Sequence[str]) -> None:
         names = {path: path for path in paths}
     states = {name: load_state(path) for path, name in names.items()}
     for path, name in names.items():
-        for key, what in (("generator_args", "generators"), ("equations", "a law")):
-            if key in states[name]:
-                raise InputError(f"{path}: holds {what}; symdisc plot {kind} is of critics")
+        if not str(states[name]["format"]).startswith("critic"):
+            what = contents(states[name])
+            raise InputError(f"{path}: holds {what}; symdisc plot {kind} is of critics")
     if kind == "learning":
         figure = figures.learning(states, settings.smooth, settings.figure)
     else:

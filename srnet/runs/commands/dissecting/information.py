@@ -63,7 +63,7 @@ def command(words: Sequence[str]) -> None:
     from srnet.dissect.information import pair_information, unit_information
     from srnet.dissect.initial import untrained
     from srnet.runs.networks import load_network
-    from srnet.runs.sweeps.results import write_table
+    from srnet.runs.table_files import write_table
     from srnet.texttable import as_table
 
     generator = torch.Generator().manual_seed(settings.seed)
@@ -123,7 +123,7 @@ def one_state(states: Sequence[str], kind: str) -> str:
 def check_files(figure: Path, table: Path | None) -> None:
     """Raise InputError, before any work, for files that can't be written in the end."""
     from srnet.runs.states import check_writable
-    from srnet.runs.sweeps.results import check_table
+    from srnet.runs.table_files import check_table
 
     if figure.suffix.lower() not in (".png", ".svg"):
         raise InputError(f"--figure {figure}: expected a name that ends in .png or .svg")

@@ -52,7 +52,7 @@ def command(words: Sequence[str]) -> None:
     from srnet.dissect.groups import class_modules
     from srnet.dissect.modularity import modularity_measures
     from srnet.runs.networks import load_network
-    from srnet.runs.sweeps.results import write_table
+    from srnet.runs.table_files import write_table
 
     generator = torch.Generator().manual_seed(settings.seed)
     model = load_network(one_state(states, "modularity"))

@@ -1,19 +1,22 @@
 """`symdisc dissect train`: a dense classifier to dissect."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
+from sdnet.errors import InputError
 from srnet.runs.arguments import parse_args
+from srnet.runs.commands.dissecting.given import SOURCES
 from srnet.runs.config import Count, Counts, FilePath, Positive, Seed, Settings, Text
 
 
 class TrainSettings(Settings):
     """The data, the network, its training, and where its state goes."""
 
-    data: Text = Field("digits", description="digits, or an .npz of x_train, y_train, x_test, ...")
+    data: Text = Field("digits", description=SOURCES)
     hidden: Counts = Field((128, 128), description="units of each hidden layer")
     epochs: Count = Field(10, description="passes over the training examples")
     batch_size: Count = Field(64, description="examples of a step")
@@ -33,8 +36,12 @@ def command(words: Sequence[str]) -> None:
     from srnet.dissect.classifiers import accuracy, dense, train_classifier
     from srnet.dissect.data import load_dataset
     from srnet.runs.networks import save_network
-    from srnet.runs.states import check_writable
+    from srnet.runs.states import check_writable, contents, load_state
 
+    if settings.out.is_file():
+        there = load_state(settings.out)
+        if "widths" not in there:
+            raise InputError(f"{settings.out}: holds {contents(there)}; choose another --out")
     check_writable(settings.out)
     data = load_dataset(settings.data)
     generator = torch.Generator().manual_seed(settings.seed)
@@ -49,7 +56,16 @@ def command(words: Sequence[str]) -> None:
         optimizer=settings.optimizer,
         generator=generator,
     )
-    save_network(settings.out, model, data=settings.data, losses=losses)
+    if not math.isfinite(losses[-1]):
+        raise InputError(f"training became non-finite with lr {settings.lr:g}; choose a lower --lr")
     found = accuracy(model, data.x_test, data.y_test)
+    save_network(
+        settings.out,
+        model,
+        data=settings.data,
+        seed=settings.seed,
+        losses=losses,
+        accuracy=found,
+    )
     print(f"accuracy on {len(data.y_test)} test examples: {found:.4f}")
     print(f"state: {settings.out}")

@@ -132,7 +132,7 @@ def test_modules_of_a_file(capsys):
         ("information net.pt --estimator mm", "estimator: got 'mm', expected"),
         ("information net.pt --figure map.pdf", "expected a name that ends in .png or .svg"),
         ("information net.pt --table pairs.txt", "expected a name that ends in .csv"),
-        ("information net.pt --data gone.npz", "gone.npz: can't be read"),
+        ("information net.pt --data gone.npz", "gone.npz: no such file"),
         ("information net.pt --estimator ksg --examples 5", "neighbours is 5 for 5 examples"),
         ("informatoin net.pt", "did you mean 'information'"),
         ("modularity net.pt --modules gone.json", "gone.json: No such file"),

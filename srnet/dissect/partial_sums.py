@@ -170,8 +170,9 @@ def correct_counts(
 ) -> Int[Tensor, " subsets"]:
     """How many examples' own class has a larger logit than every other, of every subset: (2^N,).
 
-    A tie is not right. A logit's lead a + b over another class, with a and b of the two short tables, is positive
-    where a > -b. Both are replaced by their ranks, since short integers are compared quickest.
+    A tie is not right. A logit's lead over another class is a sum a + b, with a and b of the two
+    short tables, and positive where a > -b. Both are replaced by their ranks among the a: short
+    integers are compared quickest.
     """
     units = effects.shape[-1]
     inner = units // 2

@@ -65,7 +65,5 @@ def units_in(table: Float[Tensor, " subsets"]) -> int:
         raise InputError(f"the table is of {table.dtype}; expected floats")
     if not table.isfinite().all():
         where = int((~table.isfinite()).nonzero()[0])
-        raise InputError(
-            f"the table isn't finite at subset {where}, units {list(units_of(where))}"
-        )
+        raise InputError(f"the table isn't finite at subset {where}, units {list(units_of(where))}")
     return units

@@ -4,7 +4,7 @@ What may live here: the network's losses as a function of the switches, and what
 where only a linear layer follows. Which switches are asked about is the studies' subject.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -64,18 +64,22 @@ class Switched:
             y = self.y[rows]
             yield some, rows, cross_entropy_of(log_p, y), right(log_p, y).bool()
 
-    def own_losses(self, switches: Float[Tensor, "n units"]) -> Float[Tensor, " n"]:
-        """The loss of each example with switches of its own."""
+    def own_losses(
+        self, switches: Float[Tensor, "some units"], rows: slice
+    ) -> Float[Tensor, " some"]:
+        """The losses of some examples, each with switches of its own."""
         if self.linear is not None:
-            effects, on = self.linear.effects, switches.cpu().double()
-            log_p = (torch.einsum("nci,ni->cn", effects, on) + self.linear.bias[:, None]).log_softmax(0)
-            return cross_entropy_of(log_p, self.y)
-        acts = self.passes.acts
+            effects, on = self.linear.effects[rows], switches.cpu().double()
+            logits = torch.einsum("nci,ni->cn", effects, on) + self.linear.bias[:, None]
+            return cross_entropy_of(logits.log_softmax(0), self.y[rows])
+        acts = self.passes.acts[rows]
         places = [1] * (acts.dim() - 2)
-        log_p = self.passes.through((acts * switches.view(len(acts), *places, -1))[None])
-        return cross_entropy_of(log_p, self.y)[0]
+        edited = acts * switches.view(len(acts), *places, self.units)
+        return cross_entropy_of(self.passes.through(edited[None], rows)[:, 0], self.y[rows])
 
-    def _log_probabilities(self, switches, edit):
+    def _log_probabilities(
+        self, switches: Tensor, edit: Callable[[slice, slice], Tensor]
+    ) -> Iterator[tuple[slice, slice, Float[Tensor, "classes k n"]]]:
         if self.linear is None:
             yield from self.passes.edited(len(switches), edit)
             return
@@ -98,8 +102,8 @@ def switched(
 ) -> Switched:
     """A layer of a network, with examples and their classes, checked.
 
-    A ReLU right after the layer goes before the switches: relu(s a) = s relu(a) for s >= 0, and at
-    s = 0 its slope is relu(a), where automatic differentiation has 0.
+    A ReLU between the layer and a linear one goes before the switches, since relu(s a) =
+    s relu(a) for s >= 0.
 
     Raises:
         InputError: no such layer, or one without units; examples and classes that don't fit;

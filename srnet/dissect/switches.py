@@ -16,7 +16,10 @@ from srnet.dissect.subset_numbers import members
 from srnet.dissect.switched import Switched, switched
 
 MOST_UNITS = 20  # of a table of derivatives: 2^20 subsets of 20 units are 80 MiB of float32
-AT_ONCE = 2**12  # settings whose graphs are kept at once
+FROM_ABOVE = 1e-20
+"""Stands for a switch of 0: relu(s a) has the slope relu(a) there, and 0 at 0 itself."""
+
+AT_ONCE = 2**12  # settings, or examples, that derivatives are taken of at once
 
 
 def switch_gradients(
@@ -31,8 +34,8 @@ def switch_gradients(
 ) -> Float[Tensor, "k units"]:
     """d L / d s_i at k settings of the switches, with L(s) the mean loss: (k, N).
 
-    The unit i of the layer sends on s_i a_i. Of a linear layer before a ReLU the switch is taken
-    as one after it, which is the same for s >= 0; the derivative at 0 is that from above.
+    The unit i of the layer sends on s_i a_i. The derivative at a switch of 0 is that from above,
+    also where a ReLU follows: there automatic differentiation would say 0.
 
     Args:
         switches: numbers in [0, 1].
@@ -74,7 +77,8 @@ def example_gradients(
 
     >>> from srnet.dissect.classifiers import dense
     >>> model = dense([2, 3, 2], torch.Generator().manual_seed(0))
-    >>> losses, gradients = example_gradients(model, "relu1", torch.rand(5, 2), torch.zeros(5).long())
+    >>> x, y = torch.rand(5, 2), torch.arange(5) % 2
+    >>> losses, gradients = example_gradients(model, "relu1", x, y)
     >>> losses.shape, gradients.shape
     (torch.Size([5]), torch.Size([5, 3]))
     """
@@ -83,14 +87,14 @@ def example_gradients(
     _check_switches(setting, layers)
     losses = torch.empty(len(x), dtype=layers.dtype)
     gradients = torch.empty(len(x), layers.units, dtype=layers.dtype)
-    # A row of switches for each example, so that one backward pass gives each its own derivative.
-    for rows in torch.arange(len(x)).split(AT_ONCE):
-        part = layers.examples(slice(int(rows[0]), int(rows[-1]) + 1))
-        own = setting.to(part.passes.acts).expand(len(rows), -1).detach().clone()
+    for first in range(0, len(x), AT_ONCE):
+        rows = slice(first, first + AT_ONCE)
+        # each example has its own copy of the switches, so one backward pass gives each its own
+        copies = _from_above(setting, layers).repeat(len(losses[rows]), 1)
         with torch.enable_grad():
-            loss = part.own_losses(own.requires_grad_())
-            (gradient,) = torch.autograd.grad(loss.sum(), own)
-        losses[rows], gradients[rows] = loss.detach().cpu().to(losses), gradient.cpu().to(losses)
+            own = layers.own_losses(copies.requires_grad_(), rows)
+            (gradient,) = torch.autograd.grad(own.sum(), copies)
+        losses[rows], gradients[rows] = own.detach(), gradient
     return losses, gradients
 
 
@@ -133,15 +137,17 @@ def subset_gradients(
 
 
 def _gradients(layers: Switched, switches: Tensor) -> Float[Tensor, "k units"]:
-    total = torch.zeros(switches.shape, dtype=torch.float64)
-    for first in range(0, len(switches), AT_ONCE):
-        settings = switches[first : first + AT_ONCE].to(layers.passes.acts).detach().clone()
-        settings.requires_grad_()
-        with torch.enable_grad():
-            for some, _, loss, _ in layers.losses(settings):
-                (gradient,) = torch.autograd.grad(loss.sum(), settings)
-                total[first:][: len(settings)] += gradient.double().cpu()
+    settings = _from_above(switches, layers).requires_grad_()
+    total = torch.zeros(settings.shape, dtype=torch.float64)
+    with torch.enable_grad():
+        for some, _, loss, _ in layers.losses(settings):
+            (gradient,) = torch.autograd.grad(loss.sum(), settings)
+            total[some] += gradient[some].double().cpu()
     return (total / len(layers.y)).to(layers.dtype)
+
+
+def _from_above(switches: Tensor, layers: Switched) -> Tensor:
+    return switches.detach().to(layers.passes.acts).clamp(min=FROM_ABOVE)
 
 
 def _check_switches(switches: Tensor, layers: Switched) -> None:

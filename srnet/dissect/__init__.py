@@ -28,7 +28,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "most_informative_direction",
             "most_informative_directions",
         ],
-        "intervene": ["Mask", "Noise", "RemoveDirections", "Replace", "intervene"],
+        "interventions": ["Mask", "Noise", "RemoveDirections", "Replace", "intervene"],
         "keeping": [
             "KeepCurve",
             "SampledSubsets",
@@ -44,5 +44,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "subset_numbers": ["members", "subset_sizes", "units_of"],
         "subsets": ["SubsetTable", "subset_losses", "subset_table"],
         "switches": ["example_gradients", "subset_gradients", "switch_gradients"],
+        "unrolling": ["unrolled"],
     },
 )

@@ -24,6 +24,7 @@ POINTWISE = {
     nn.functional.gelu: nn.GELU,
     nn.functional.silu: nn.SiLU,
     "relu": nn.ReLU,
+    "relu_": nn.ReLU,
     "tanh": nn.Tanh,
     "sigmoid": nn.Sigmoid,
 }

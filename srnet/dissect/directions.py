@@ -10,15 +10,18 @@ from torch import Tensor
 
 from sdnet.errors import InputError
 
-SHORTEST = 1e-6  # of a direction without its part along the others, as a share of its length
+SHORTEST = 1e-6  # of a direction's part that is new, as a share of its length
 
 
 def remove_direction(
-    acts: Float[Tensor, "*n units"], direction: Float[Tensor, " units"]
+    acts: Float[Tensor, "*n units"], direction: Tensor
 ) -> Float[Tensor, "*n units"]:
     """a - (a . u) u with u = d / |d|: activations without their part along a direction.
 
-    The direction's length doesn't matter. Gradients flow to both.
+    Gradients flow to both.
+
+    Args:
+        direction: (units,), of any length other than 0.
 
     Raises:
         InputError: a direction of another width, of length 0, or not finite.
@@ -60,9 +63,9 @@ def orthonormal(directions: Float[Tensor, "*k units"]) -> Float[Tensor, "r units
         InputError: none; more than units; one of length 0, not finite, or a combination of those
             before it.
 
-    >>> orthonormal(torch.tensor([[2.0, 0.0], [1.0, 1.0]]))
-    tensor([[1., 0.],
-            [0., 1.]])
+    >>> orthonormal(torch.tensor([[2.0, 2.0], [1.0, 0.0]]))
+    tensor([[ 0.7071,  0.7071],
+            [ 0.7071, -0.7071]])
     """
     rows = directions.unsqueeze(0) if directions.dim() == 1 else directions
     if rows.dim() != 2 or not rows.numel() or len(rows) > rows.shape[-1]:
@@ -70,13 +73,9 @@ def orthonormal(directions: Float[Tensor, "*k units"]) -> Float[Tensor, "r units
             f"directions of shape {tuple(directions.shape)}; expected (units,) or (k, units), "
             "with 1 to units of them"
         )
-    rows = normalised(rows)
-    basis: list[Tensor] = []
-    for place, row in enumerate(rows):
-        for _ in range(2):  # once more takes away what rounding has left
-            for other in basis:
-                row = row - (row @ other) * other
-        if row.norm() < SHORTEST:
-            raise InputError(f"direction {place} is a combination of those before it")
-        basis.append(row / row.norm())
-    return torch.stack(basis)
+    columns, triangle = torch.linalg.qr(normalised(rows).mT)
+    lengths = triangle.diagonal()  # of each direction's part that is new
+    dependent = (lengths.abs() < SHORTEST).nonzero()
+    if len(dependent):
+        raise InputError(f"direction {int(dependent[0])} is a combination of those before it")
+    return (columns * lengths.sign()).mT

@@ -146,6 +146,7 @@ def passes_of(
     check_evaluation(model)
     prefix, suffix = split(model, layer)
     with torch.no_grad():
+        whole = _tried(model, x[:1])
         acts = torch.cat([prefix(rows) for rows in x.split(PREFIX_ROWS)])
         if len(acts) != len(x):
             raise InputError(
@@ -156,11 +157,21 @@ def passes_of(
         parts = zip(acts.split(PREFIX_ROWS), x.split(PREFIX_ROWS), strict=True)
         output = torch.cat([suffix(*part) for part in parts])
         log_p = log_probabilities(output, reading)
-        _check_same(model(x[:1]), output[:1], layer)
+        _check_same(whole, output[:1], layer)
     wrong = (~log_p.isfinite()).any(0).nonzero()
     if len(wrong):
         raise InputError(f"the network's output isn't finite for example {int(wrong[0])}")
     return Passes(acts.movedim(axis, -1), log_p, suffix, x, axis, reading)
+
+
+def _tried(model: nn.Module, x: Tensor) -> Tensor:
+    try:
+        return model(x)
+    except (RuntimeError, IndexError, ValueError) as error:  # of shapes, of tokens that aren't
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"the network can't take examples of shape {tuple(x.shape[1:])} ({reason:.200})"
+        ) from None
 
 
 def _check_same(whole: Tensor, parts: Tensor, layer: str) -> None:

@@ -8,6 +8,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "ablation": ["units_by_effect", "strips"],
         "common": ["Figure", "dress", "save"],
         "critics": [
             "learning_curves",

@@ -8,6 +8,8 @@ from sdnet.errors import InputError, nearest
 
 KINDS = {
     "train": "train a dense classifier to dissect, and keep it as a state",
+    "ablation": "what each unit of a layer does to the output",
+    "direction": "which direction of a layer matters most to the output",
 }
 """Each is the function `command` of the module of that name in `srnet.runs.commands.dissecting`."""
 

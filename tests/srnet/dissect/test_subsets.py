@@ -11,7 +11,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from sdnet.errors import InputError
 from srnet.dissect.classifiers import dense
-from srnet.dissect.intervene import Mask, intervene
+from srnet.dissect.interventions import Mask, intervene
 from srnet.dissect.subset_numbers import members
 from srnet.dissect.subsets import subset_losses, subset_table
 

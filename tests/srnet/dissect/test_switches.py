@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from sdnet.errors import InputError
 from srnet.dissect.classifiers import dense
-from srnet.dissect.intervene import Mask, intervene
+from srnet.dissect.interventions import Mask, intervene
 from srnet.dissect.subset_numbers import members
 from srnet.dissect.switches import example_gradients, subset_gradients, switch_gradients
 

@@ -6,7 +6,7 @@ in two is `srnet.dissect.cutting`'s subject, the algebra of directions `srnet.di
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -171,13 +171,12 @@ class RemoveDirections:
     """
 
     directions: Tensor
-    basis: Tensor = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "basis", orthonormal(self.directions))
+        orthonormal(self.directions.detach())  # for its checks
 
     def __call__(self, acts: Float[Tensor, "*n units"]) -> Float[Tensor, "*n units"]:
-        basis = self.basis.to(acts)
+        basis = orthonormal(self.directions).to(acts)  # here, so that each pass has its own graph
         if basis.shape[-1] != acts.shape[-1]:
             raise InputError(
                 f"directions of {basis.shape[-1]} units; the layer has {acts.shape[-1]}"

@@ -7,7 +7,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.colors import SymLogNorm
@@ -26,12 +25,22 @@ ON, OFF = COLOURS[0], COLOURS[1]
 DIVERGING, RISING = "RdBu_r", "viridis"
 
 
-def loss_densities(losses: Float[Tensor, " subsets"], fits: NormalFits) -> Figure:
+def loss_densities(
+    losses: Float[Tensor, " subsets"],
+    fits: NormalFits,
+    probabilities: Float[Tensor, " subsets"] | None = None,
+) -> Figure:
     """The densities of losses and of log losses, each with the normal distribution fitted to it.
+
+    Args:
+        losses: of subsets.
+        fits: of `srnet.dissect.normality.normal_fits`.
+        probabilities: of the subsets, as the fits were given them; None: all alike.
 
     Raises:
         InputError: losses that aren't finite and above 0.
 
+    >>> import torch
     >>> from srnet.dissect.normality import normal_fits
     >>> losses = torch.arange(1, 65) / 10
     >>> figure = loss_densities(losses, normal_fits(losses, torch.Generator()))
@@ -44,14 +53,16 @@ def loss_densities(losses: Float[Tensor, " subsets"], fits: NormalFits) -> Figur
     figure = Figure((9.6, 3.8), dpi=100, layout="constrained")
     pairs = ((values, fits.loss, "loss"), (np.log(values), fits.log_loss, "log loss"))
     for ax, (numbers, fit, name) in zip(figure.subplots(1, 2), pairs, strict=True):
-        _density(ax, numbers, fit)
+        _density(ax, numbers, fit, probabilities)
         dress(ax, name, "density of subsets")
     figure.axes[0].legend(**LEGEND)
     return figure
 
 
-def _density(ax: Axes, values: np.ndarray, fit: NormalFit) -> None:
-    ax.hist(values, BINS, density=True, color=COLOURS[5], alpha=0.7, label="subsets")
+def _density(ax: Axes, values: np.ndarray, fit: NormalFit, probabilities: Tensor | None) -> None:
+    weights = None if probabilities is None else probabilities.numpy()
+    heights, edges = np.histogram(values, BINS, density=True, weights=weights)
+    ax.stairs(heights, edges, fill=True, color=COLOURS[5], alpha=0.7, label="subsets")
     x = np.linspace(values.min(), values.max(), 400)
     y = np.exp(-(((x - fit.mean) / fit.std) ** 2) / 2) / (fit.std * math.sqrt(2 * math.pi))
     ax.plot(x, y, color=COLOURS[1], linewidth=1.6, label="normal fit")
@@ -70,6 +81,7 @@ def gradients_by_unit(gradients: Float[Tensor, "subsets units"]) -> Figure:
     Raises:
         InputError: not (2^N, N).
 
+    >>> import torch
     >>> figure = gradients_by_unit(torch.randn(8, 3))
     >>> [text.get_text() for text in figure.axes[0].get_xticklabels()]
     ['0', '1', '2']
@@ -119,6 +131,7 @@ def path_covariances(
     Raises:
         InputError: paths of another length.
 
+    >>> import torch
     >>> from srnet.dissect.paths import path_covariance
     >>> len(path_covariances(path_covariance(torch.randn(8))).axes)
     5
@@ -154,6 +167,7 @@ def loss_heat_maps(found: LossMap, units: Sequence[int] | None = None) -> Figure
     Raises:
         InputError: a unit that isn't there.
 
+    >>> import torch
     >>> from srnet.dissect.circle import inside_circle
     >>> from srnet.dissect.classifiers import dense
     >>> from srnet.dissect.maps import loss_map
@@ -169,6 +183,7 @@ def loss_heat_maps(found: LossMap, units: Sequence[int] | None = None) -> Figure
     columns = min(7, len(chosen) + 1)
     rows = math.ceil((len(chosen) + 1) / columns)
     figure = Figure((1.75 * columns + 1.3, 1.85 * rows + 0.4), dpi=100, layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.1)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for ax in axes[len(chosen) + 1 :]:
         ax.remove()
@@ -186,9 +201,9 @@ def loss_heat_maps(found: LossMap, units: Sequence[int] | None = None) -> Figure
             ax.contour(labels, [0.5], colors=GREY, linewidths=0.8, extent=extent)
         ax.set(xticks=[], yticks=[])
         ax.set_title(name, loc="left", fontsize=9, color=GREY)
-    _bar(figure, first, axes, "loss", location="left")
+    _bar(figure, first, list(axes), "loss", location="left")
     if chosen:
-        _bar(figure, last, axes, "d loss / d switch")
+        _bar(figure, last, list(axes), "d loss / d switch")
     return figure
 
 
@@ -200,6 +215,7 @@ def interactions(
     Raises:
         InputError: a matrix that isn't square, or values of another number of units.
 
+    >>> import torch
     >>> len(interactions(torch.zeros(3, 3), torch.ones(3)).axes)
     3
     """
@@ -235,7 +251,7 @@ def _norm(values: np.ndarray, least: float | None) -> SymLogNorm:
 def _bar(
     figure: Figure, image: object, axes: Sequence[Axes], label: str, location: str = "right"
 ) -> None:
-    bar = figure.colorbar(image, ax=list(axes), shrink=0.85, pad=0.02, location=location)
+    bar = figure.colorbar(image, ax=axes, shrink=0.85, pad=0.02, location=location)
     bar.set_label(label, size=8, color=GREY)
     bar.ax.tick_params(labelsize=7, color=GREY, width=0.6)
     bar.outline.set_linewidth(0)

@@ -10,6 +10,7 @@ KINDS = {
     "train": "train a dense classifier to dissect, and keep it as a state",
     "ablation": "what each unit of a layer does to the output",
     "direction": "which direction of a layer matters most to the output",
+    "subsets": "loss of every subset of a layer's units: who contributes, who interacts",
 }
 """Each is the function `command` of the module of that name in `srnet.runs.commands.dissecting`."""
 

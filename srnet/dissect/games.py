@@ -147,10 +147,12 @@ class UnitValues(Report):
     """The Shapley interaction index of pairs."""
 
     def rows(self) -> list[dict]:
-        """For each unit its values, and the unit that it interacts with most."""
+        """For each unit its values, and the unit that it interacts with most, if with any."""
         rows = []
+        rounding = 1e-12 * self.interactions.abs().max()
         for unit, pairs in enumerate(self.interactions):
             partner = int(pairs.abs().argmax())
+            interacts = bool(pairs[partner].abs() > rounding)
             rows.append(
                 {
                     "unit": unit,
@@ -158,8 +160,8 @@ class UnitValues(Report):
                     "banzhaf": self.banzhaf[unit].item(),
                     "alone": self.alone[unit].item(),
                     "last": self.last[unit].item(),
-                    "partner": partner if len(pairs) > 1 else None,
-                    "interaction": pairs[partner].item() if len(pairs) > 1 else None,
+                    "partner": partner if interacts else None,
+                    "interaction": pairs[partner].item() if interacts else None,
                 }
             )
         return rows

@@ -185,11 +185,12 @@ def correct_counts(
         for first in range(0, len(y), 255):  # so many fit a byte
             tally = np.zeros(correct.shape, np.uint8)
             for example in range(first, min(first + 255, len(y))):
-                correct[:] = True
-                for rank, threshold in zip(ranks[example], thresholds[example], strict=True):
-                    np.greater_equal(rank, threshold[block, None], out=ahead)
+                others = zip(ranks[example], thresholds[example, :, block, None], strict=True)
+                np.greater_equal(*next(others), out=correct)
+                for rank, threshold in others:
+                    np.greater_equal(rank, threshold, out=ahead)
                     np.logical_and(correct, ahead, out=correct)
-                np.add(tally, correct, out=tally)
+                tally += correct.view(np.uint8)
             counts[block] += tally
     return torch.from_numpy(counts).flatten()
 

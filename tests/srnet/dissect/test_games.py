@@ -147,6 +147,14 @@ def test_unit_values():
         assert row["interaction"] == pairs[row["unit"], row["partner"]].item()
 
 
+def test_a_unit_that_does_nothing_has_no_partner():
+    v = random_table(4)
+    row = unit_values(torch.cat([v, v])).rows()[4]
+    assert (row["partner"], row["interaction"]) == (None, None)
+    assert abs(row["shapley"]) < 1e-15
+    assert row["alone"] == row["last"] == 0
+
+
 @pytest.mark.parametrize(
     ("table", "told"),
     [

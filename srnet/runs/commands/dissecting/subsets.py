@@ -16,6 +16,8 @@ if TYPE_CHECKING:  # torch waits until the command needs it
     import torch
     from torch import Tensor, nn
 
+    from srnet.plots.common import Figure
+
 CIRCLE = "the circle network"
 
 
@@ -26,7 +28,7 @@ class SubsetsSettings(LayerSettings):
     samples: OptionalCount = Field(
         None, description="subsets drawn at random, for a layer of more than 24 units; none: all"
     )
-    keep: Annotated[Number, Field(ge=0, le=1)] = Field(
+    keep: Annotated[Number, Field(gt=0, lt=1)] = Field(
         0.5, description="probability that a unit is on in a subset drawn, or in the fits"
     )
     seed: Seed = Field(0, description="what everything random follows from")
@@ -45,24 +47,36 @@ def command(words: Sequence[str]) -> None:
     )
     import torch
 
+    from srnet import plots
+    from srnet.dissect.circle import inside_circle
+    from srnet.dissect.maps import loss_map
+    from srnet.runs.states import check_writable
+
     generator = torch.Generator().manual_seed(settings.seed)
     if states:
         given = load_given(one_state(states, "subsets"), settings)
     else:
         given = _circle(settings, generator)
+    for path in (settings.out / "losses.png", settings.csv):
+        if path is not None:
+            check_writable(path)
     model, layer, x, y = given
-    print(f"layer {layer}, {len(x)} examples\n")
-    if settings.samples is None:
-        _all(model, layer, x, y, settings, generator, circle=not states)
-    else:
-        _some(model, layer, x, y, settings, generator)
+    title = f"{states[0] if states else CIRCLE}, layer {layer}: {len(x)} examples"
+    if settings.samples is not None:
+        _some(model, layer, x, y, settings, generator, title)
+        return
+    figures = _all(model, layer, x, y, settings, generator, title)
+    if not states:
+        figures["map"] = plots.loss_heat_maps(loss_map(model, layer, inside_circle))
+    for name, figure in figures.items():
+        plots.save(figure, settings.out / f"{name}.png")
+    print(f"figures: {', '.join(sorted(figures))} in {settings.out}")
 
 
 def _circle(
     settings: SubsetsSettings, generator: "torch.Generator"
 ) -> "tuple[nn.Module, str, Tensor, Tensor]":
     from srnet.dissect.circle import circle_points, train_circle
-    from srnet.dissect.classifiers import accuracy
     from srnet.dissect.layers import find_layer
 
     if settings.data != "digits":
@@ -70,7 +84,6 @@ def _circle(
     model, layer = train_circle(generator), settings.layer or "relu1"
     find_layer(model, layer)
     x, y = circle_points(settings.examples, generator)
-    print(f"{CIRCLE}: accuracy {accuracy(model, x, y):.4f}")
     return model, layer, x, y
 
 
@@ -81,16 +94,14 @@ def _all(
     y: "Tensor",
     settings: SubsetsSettings,
     generator: "torch.Generator",
-    *,
-    circle: bool,
-) -> None:
+    title: str,
+) -> "dict[str, Figure]":
+    """Print the tables of all subsets; the figures by their names."""
     import torch
 
     from srnet import plots
-    from srnet.dissect.circle import inside_circle
     from srnet.dissect.games import unit_values
     from srnet.dissect.keeping import keep_curve, subset_probabilities
-    from srnet.dissect.maps import loss_map
     from srnet.dissect.normality import normal_fits
     from srnet.dissect.paths import flip_paths, path_covariance
     from srnet.dissect.subsets import subset_table
@@ -99,7 +110,7 @@ def _all(
     table = subset_table(model, layer, x, y)
     losses, values = table.losses, unit_values(table.losses)
     units = len(values.shapley)
-    print(f"units: what each adds to the loss\n{values}\n")
+    print(f"{title}\n\nunits: what each adds to the loss\n{values}\n")
     print(f"best subsets\n{table}\n")
     print(f"loss when units are kept by chance\n{keep_curve(losses)}\n")
     figures = {"interactions": plots.interactions(values.interactions, values.shapley)}
@@ -115,12 +126,8 @@ def _all(
         print("losses of 0, or all equal: no log-normal fit, no paths\n")
     if units <= MOST_UNITS:
         figures["gradients"] = plots.gradients_by_unit(subset_gradients(model, layer, x, y))
-    if circle:
-        figures["map"] = plots.loss_heat_maps(loss_map(model, layer, inside_circle))
-    for name, figure in figures.items():
-        plots.save(figure, settings.out / f"{name}.png")
     write_csv(values, settings.csv)
-    print(f"figures: {', '.join(sorted(figures))} in {settings.out}")
+    return figures
 
 
 def _some(
@@ -130,13 +137,15 @@ def _some(
     y: "Tensor",
     settings: SubsetsSettings,
     generator: "torch.Generator",
+    title: str,
 ) -> None:
+    """Print the tables of subsets drawn at random, and draw their losses."""
     from srnet import plots
     from srnet.dissect.keeping import sample_losses
     from srnet.dissect.normality import normal_fits
 
     drawn = sample_losses(model, layer, x, y, settings.keep, settings.samples, generator)
-    print(f"{settings.samples} subsets, units kept with {settings.keep:g}\n{drawn}\n")
+    print(f"{title}\n\n{settings.samples} subsets, units kept with {settings.keep:g}\n{drawn}\n")
     fits = normal_fits(drawn.losses, generator)
     print(f"normal fits\n{fits}\n")
     plots.save(plots.loss_densities(drawn.losses, fits), settings.out / "losses.png")

@@ -36,7 +36,7 @@ def test_a_layer_of_a_state(state, capsys, folder):
     words = ["dissect", "subsets", state, "--examples=50", "--csv=t/units.csv", "--out=f"]
     assert main(words) == 0
     shown = capsys.readouterr().out.splitlines()
-    assert shown[0] == "layer relu2, 50 examples"
+    assert shown[0] == f"{state}, layer relu2: 50 examples"
     assert shown[-2:] == [
         "table: t/units.csv",
         "figures: gradients, interactions, losses, paths in f",
@@ -51,27 +51,37 @@ def test_a_layer_of_a_state(state, capsys, folder):
         assert (folder / f"f/{name}.png").read_bytes().startswith(PNG)
 
 
-def test_the_circle_and_the_same_seed(capsys, folder, monkeypatch):
+def test_the_circle(capsys, folder, monkeypatch):
     def small(generator):
         return train_circle(generator, units=5, epochs=20)
 
     monkeypatch.setattr("srnet.dissect.circle.train_circle", small)
-    shown = []
-    for seed in (1, 1, 2):
-        assert main(["dissect", "subsets", f"--seed={seed}", "--examples=60"]) == 0
-        shown.append(capsys.readouterr().out)
-    assert shown[0] == shown[1] != shown[2]
-    assert shown[0].startswith("the circle network: accuracy 0.")
-    assert "figures: gradients, interactions, losses, map, paths in figures/subsets" in shown[0]
+    assert main(["dissect", "subsets", "--examples=60"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("the circle network, layer relu1: 60 examples")
+    assert "figures: gradients, interactions, losses, map, paths in figures/subsets" in shown
     assert (folder / "figures/subsets/map.png").read_bytes().startswith(PNG)
 
 
 def test_a_large_layer_is_sampled(state, capsys, folder):
     words = ["--layer=relu1", "--samples=40", "--keep=0.9", "--examples=30", "--csv=s.csv"]
-    assert main(["dissect", "subsets", state, *words]) == 0
-    assert "40 subsets, units kept with 0.9" in capsys.readouterr().out
+    shown = []
+    for seed in (1, 1, 2):
+        assert main(["dissect", "subsets", state, *words, f"--seed={seed}"]) == 0
+        shown.append(capsys.readouterr().out)
+    assert "40 subsets, units kept with 0.9" in shown[0]
+    assert shown[0] == shown[1] != shown[2]
     assert pandas.read_csv("s.csv")["of"].tolist() == ["loss", "accuracy"]
     assert (folder / "figures/subsets/losses.png").is_file()
+
+
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_done(state, capsys, folder):
+    (folder / "file").touch()
+    for flag in ("--out=file", "--csv=file/units.csv"):
+        assert main(["dissect", "subsets", state, flag]) == 2
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert "can't be written" in shown.err
 
 
 @pytest.mark.parametrize(
@@ -80,7 +90,7 @@ def test_a_large_layer_is_sampled(state, capsys, folder):
         (["STATE", "--layer=relu1"], "has 30 units, whose 2^30 subsets are too many"),
         (["STATE", "--layer=relu3"], "layer 'relu3' is not in the network; did you mean 'relu2'?"),
         (["STATE", "more.pt"], "got 2 states, expected one"),
-        (["STATE", "--keep=1.5"], "keep"),
+        (["STATE", "--keep=1"], "keep: got '1', expected less than 1"),
         (["STATE", "--samples=1", "--layer=relu1"], "samples is 1; expected 2 at least"),
         (["missing.pt"], "missing.pt"),
         (["--data=mnist"], "--data mnist is for a state"),
@@ -89,7 +99,8 @@ def test_a_large_layer_is_sampled(state, capsys, folder):
 def test_mistakes_are_told_in_one_sentence(state, capsys, folder, words, told):
     words = [state if word == "STATE" else word for word in words]
     assert main(["dissect", "subsets", *words]) == 2
-    shown = capsys.readouterr().err
-    assert told in shown
-    assert shown.count("\n") == 1
-    assert not list(folder.iterdir())
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert told in shown.err
+    assert shown.err.count("\n") == 1
+    assert not [path for path in folder.rglob("*") if path.is_file()]

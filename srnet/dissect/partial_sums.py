@@ -22,6 +22,7 @@ BLOCK = 2**16  # subsets done at once: 512 KiB of float64
 RANGE = 700.0  # exp(-RANGE) and exp(RANGE) are numbers of float64
 LONGEST = 1024  # examples times classes that are done at once, for the memory
 PRODUCTS = 16  # terms that a multiplied out product of sums may have
+TABLES = 2**24  # numbers of short tables that are there at once
 SMALL_BLOCK = 2**13  # where that many are done for each example of a run
 RUN = 32  # examples whose gradients are added up by one product of matrices
 NEGLIGIBLE = 40.0  # exp(-NEGLIGIBLE) is below float64's rounding
@@ -65,8 +66,9 @@ def mean_losses(
         fits = left & (spread <= _widest(group))
         left &= ~fits
         costs = (spread[fits] + math.log(classes)).clamp_(min=RANGE * classes / LONGEST)
+        chosen = effects[fits]
         for run in _runs(costs.tolist()):
-            _add_log_sums(total, effects[fits][run], bias, inner, group)
+            _add_log_sums(total, chosen[run], bias, inner, group)
     for example in effects[left]:
         _add_log_sums_of_one(total, example, bias)
     return (total / len(y)).clamp_(min=0)  # rounding may leave less than nothing
@@ -87,7 +89,7 @@ def _runs(costs: list[float]) -> Iterator[slice]:
     """Runs of examples whose costs add up to at most RANGE each."""
     start, spent = 0, 0.0
     for place, cost in enumerate(costs):
-        if spent + cost > RANGE:
+        if spent and spent + cost > RANGE:
             yield slice(start, place)
             start, spent = place, 0.0
         spent += cost
@@ -150,7 +152,7 @@ def _add_log_sums_of_one(
     bias: Float64[Tensor, " classes"],
 ) -> None:
     """The same for one example of any spread: an exponential for each class and subset."""
-    inner = min(effects.shape[1], int(math.log2(BLOCK)))
+    inner = min(effects.shape[1], int(math.log2(max(1, 2 * BLOCK // len(bias)))))
     columns = subset_sums(effects[:, :inner])
     offsets = subset_sums(effects[:, inner:]) + bias[:, None]
     logits = torch.empty_like(columns)
@@ -176,23 +178,29 @@ def correct_counts(
     """
     units = effects.shape[-1]
     inner = units // 2
-    ranks, thresholds = _ranks(effects, bias, y, inner)
     counts = np.zeros((2 ** (units - inner), 2**inner), np.int32)
     height = min(BLOCK >> inner, len(counts))
     ahead, correct = (np.empty((height, 2**inner), bool) for _ in range(2))
-    for start in range(0, len(counts), height):
-        block = slice(start, start + height)
-        for first in range(0, len(y), 255):  # so many fit a byte
+    for some in _parts(len(y), min(255, TABLES // (len(bias) * len(counts)))):  # 255 fit a byte
+        ranks, thresholds = _ranks(effects[some], bias, y[some], inner)
+        for start in range(0, len(counts), height):
+            block = slice(start, start + height)
             tally = np.zeros(correct.shape, np.uint8)
-            for example in range(first, min(first + 255, len(y))):
-                others = zip(ranks[example], thresholds[example, :, block, None], strict=True)
-                np.greater_equal(*next(others), out=correct)
-                for rank, threshold in others:
-                    np.greater_equal(rank, threshold, out=ahead)
+            for rank, threshold in zip(ranks, thresholds[:, :, block, None], strict=True):
+                np.greater_equal(rank[0], threshold[0], out=correct)
+                for other in range(1, len(rank)):
+                    np.greater_equal(rank[other], threshold[other], out=ahead)
                     np.logical_and(correct, ahead, out=correct)
                 tally += correct.view(np.uint8)
             counts[block] += tally
     return torch.from_numpy(counts).flatten()
+
+
+def _parts(count: int, size: int) -> Iterator[slice]:
+    """Parts of so many at most, of one at least."""
+    size = max(1, size)
+    for first in range(0, count, size):
+        yield slice(first, min(first + size, count))
 
 
 def _ranks(
@@ -244,19 +252,19 @@ def mean_gradients(
     beside = effects[:, 1:] - effects[:, :1]  # p sums to 1: the first class needs no p
     constant = (effects[:, 0] - own).sum(0)
     inner = units // 2
-    columns = subset_sums(beside[..., :inner])
-    rows = subset_sums(beside[..., inner:]) + (bias[1:] - bias[:1])[:, None]
-    result = torch.empty(2 ** (units - inner), 2**inner, units, dtype=dtype)
+    result = (constant / n).to(dtype).repeat(2 ** (units - inner), 2**inner, 1)
     height = min(SMALL_BLOCK >> inner, len(result))
-    for start in range(0, len(result), height):
-        block = slice(start, start + height)
-        total = constant.expand(height << inner, -1).clone()
-        for run in range(0, n, RUN):
-            some = slice(run, run + RUN)
-            leads = rows[some, :, block, None] + columns[some, :, None]
-            p = _shares(leads.flatten(2)).flatten(0, 1)
-            total.addmm_(p.T, beside[some].flatten(0, 1))
-        result[block] = total.div_(n).view(height, -1, units)
+    for some in _parts(n, TABLES // (len(bias) * len(result))):
+        columns = subset_sums(beside[some, :, :inner])
+        rows = subset_sums(beside[some, :, inner:]) + (bias[1:] - bias[:1])[:, None]
+        for start in range(0, len(result), height):
+            block = slice(start, start + height)
+            total = beside.new_zeros(height << inner, units)
+            for run in _parts(len(rows), RUN):
+                leads = rows[run, :, block, None] + columns[run, :, None]
+                p = _shares(leads.flatten(2)).flatten(0, 1)
+                total.addmm_(p.T, beside[some][run].flatten(0, 1))
+            result[block] += (total / n).view(height, -1, units)
     return result.flatten(0, 1)
 
 

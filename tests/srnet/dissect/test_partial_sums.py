@@ -90,6 +90,21 @@ def test_more_than_one_block(monkeypatch):
     torch.testing.assert_close(mean_losses(*big), plain(*big, switches(8))[0], rtol=1e-12, atol=0)
 
 
+def test_more_classes_than_are_done_at_once():
+    given = problem(3, 1500, 3)
+    losses, counts = plain(*given, switches(3))
+    torch.testing.assert_close(mean_losses(*given), losses, rtol=1e-12, atol=0)
+    assert correct_counts(*given).tolist() == counts.tolist()
+
+
+def test_tables_of_a_few_examples_at_once(monkeypatch):
+    given = problem(20, 3, 6)
+    counts, gradients = correct_counts(*given), mean_gradients(*given, torch.float64)
+    monkeypatch.setattr(partial_sums, "TABLES", 100)
+    assert torch.equal(correct_counts(*given), counts)
+    torch.testing.assert_close(mean_gradients(*given, torch.float64), gradients)
+
+
 def test_a_tie_is_not_right():
     effects = torch.tensor([[[1.0, 2.0], [2.0, 1.0]]]).double()
     bias, y = torch.zeros(2).double(), torch.tensor([1])

@@ -4,23 +4,20 @@ What may live here: the three studies and their result. What is computed for an 
 `srnet.dissect.passes`' subject, how outputs are compared `srnet.dissect.divergences`'.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from sdnet.errors import InputError, nearest
+from sdnet.errors import InputError
 from srnet.dissect.directions import normalised
 from srnet.dissect.divergences import Reading, cross_entropy_of, entropy_of, kl_divergence, right
 from srnet.dissect.inputs import check_labels, check_units
-from srnet.dissect.passes import LinearStart, Passes, linear_start, passes_of
+from srnet.dissect.passes import LinearStart, Outputs, Passes, linear_start, passes_of
+from srnet.dissect.replacing import By, acts_of, instead_of, replacement
 from srnet.dissect.report import Report
-
-By = Literal["zero", "mean", "resample"]
-"""What takes the place of an activation: 0; its mean over the examples; its value for another."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +104,7 @@ def ablate_units(
     (torch.Size([3, 10]), ['unit', 'kl', 'kl_reverse', 'entropy_change'])
     """
     passes = passes_of(model, layer, x, axis=axis, reading=reading)
-    instead = _instead(model, layer, passes, by, reference, generator)
+    instead = instead_of(model, layer, passes, by, reference, generator)
     names = tuple(range(passes.units))
     start = linear_start(passes)
     if start is None:
@@ -145,8 +142,8 @@ def ablate_groups(
     >>> from srnet.dissect.classifiers import dense
     >>> model = dense([2, 3, 2], torch.Generator().manual_seed(0))
     >>> found = ablate_groups(model, "relu1", torch.rand(10, 2), {"all": [0, 1, 2], "none": []})
-    >>> found.names, float(found.kl[1].abs().max())
-    (('all', 'none'), 0.0)
+    >>> found.names, bool(found.kl[1].abs().max() < 1e-6)
+    (('all', 'none'), True)
     """
     named = dict(groups) if isinstance(groups, Mapping) else dict(enumerate(groups))
     passes = passes_of(model, layer, x, axis=axis, reading=reading)
@@ -156,7 +153,7 @@ def ablate_groups(
     for mask, units in zip(masks, named.values(), strict=True):
         check_units(units, passes.units)
         mask[list(units)] = True
-    instead = _instead(model, layer, passes, by, reference, generator, together=True)
+    instead = instead_of(model, layer, passes, by, reference, generator, together=True)
     return _compared(passes, "group", tuple(named), _masked(passes, masks, instead), y)
 
 
@@ -165,7 +162,7 @@ def ablate_directions(
     model: nn.Module,
     layer: str,
     x: Tensor,
-    directions: Float[Tensor, "k units"],
+    directions: Float[Tensor, "*k units"],
     y: Tensor | None = None,
     *,
     by: By = "zero",
@@ -192,15 +189,13 @@ def ablate_directions(
     torch.Size([1, 10])
     """
     passes = passes_of(model, layer, x, axis=axis, reading=reading)
-    if directions.shape[-1] != passes.units or not len(directions):
-        raise InputError(
-            f"directions of shape {tuple(directions.shape)}; expected (k, {passes.units}), one at "
-            "least"
-        )
+    shape = tuple(directions.shape)
+    if len(shape) != 2 or shape[1] != passes.units or not shape[0]:
+        raise InputError(f"directions of shape {shape}; expected (k, {passes.units}), one at least")
     rows = normalised(directions.detach().to(passes.acts))
     parts = passes.acts @ rows.mT  # (n, ..., k)
-    given = None if reference is None else _acts_of(model, layer, reference, passes) @ rows.mT
-    instead = _replacement(parts, given, by, generator, together=False)
+    given = None if reference is None else acts_of(model, layer, reference, passes) @ rows.mT
+    instead = replacement(parts, given, by, generator, together=False)
     change = (instead - parts).expand_as(parts)
     start = linear_start(passes)
     if start is not None and not len(start.alone):
@@ -214,59 +209,6 @@ def ablate_directions(
 
         outputs = passes.edited(len(rows), edit)
     return _compared(passes, "direction", tuple(range(len(rows))), outputs, y)
-
-
-def _instead(
-    model: nn.Module,
-    layer: str,
-    passes: Passes,
-    by: str,
-    reference: Tensor | None,
-    generator: torch.Generator | None,
-    *,
-    together: bool = False,
-) -> Float[Tensor, "n *places units"]:
-    """What each activation is replaced by."""
-    given = None if reference is None else _acts_of(model, layer, reference, passes)
-    return _replacement(passes.acts, given, by, generator, together).expand_as(passes.acts)
-
-
-def _acts_of(model: nn.Module, layer: str, reference: Tensor, passes: Passes) -> Tensor:
-    acts = passes_of(model, layer, reference, axis=passes.axis, reading=passes.reading).acts
-    if acts.shape[1:] != passes.acts.shape[1:]:
-        raise InputError(
-            f"reference gives activations {tuple(acts.shape)}, and x {tuple(passes.acts.shape)}; "
-            "expected the same but for the number of examples"
-        )
-    return acts
-
-
-def _replacement(
-    acts: Float[Tensor, "n *places units"],
-    given: Float[Tensor, "m *places units"] | None,
-    by: str,
-    generator: torch.Generator | None,
-    together: bool,
-) -> Tensor:
-    """Zeros, means or other examples' values, in a shape that expands to the activations'."""
-    if by not in get_args(By):
-        raise InputError(f"by is {by!r}; {nearest(str(by), get_args(By))}")
-    if by == "zero":
-        return acts.new_zeros(acts.shape[-1])
-    if given is None and len(acts) < 2:
-        raise InputError(f"by is {by!r}, of one example, which changes nothing; give a reference")
-    reference = acts if given is None else given
-    if by == "mean":
-        return reference.flatten(0, -2).mean(0)
-    if generator is None:
-        raise InputError("by is 'resample', which draws; expected a generator")
-    units = 1 if together else acts.shape[-1]
-    index = torch.randint(len(reference), (len(acts), units), generator=generator).to(acts.device)
-    places = [1] * (acts.dim() - 2)
-    return reference.gather(0, index.view(len(acts), *places, units).expand_as(acts))
-
-
-Outputs = Iterable[tuple[slice, slice, Tensor]]  # edits, rows, log-probabilities (classes, k, n)
 
 
 def _masked(passes: Passes, masks: Tensor, instead: Tensor) -> Outputs:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sdnet.errors import InputError, nearest
 from sdnet.mlp import check_whole
-from srnet.dissect.inputs import check_labels
+from srnet.dissect.inputs import check_evaluation, check_labels
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 
@@ -77,8 +77,8 @@ def train_classifier(
         raise InputError(f"optimizer is {optimizer!r}; {nearest(str(optimizer), OPTIMIZERS)}")
     check_whole("epochs", epochs, 0)
     check_whole("batch_size", batch_size, 1)
-    with torch.no_grad():
-        check_labels(y, len(x), model(x[:2]).shape[-1])
+    with torch.no_grad():  # in evaluation mode, which leaves running means as they are
+        check_labels(y, len(x), model.eval()(x[:1]).shape[-1])
     steps = OPTIMIZERS[optimizer](model.parameters(), lr=lr, fused=True)
     losses = []
     model.train()
@@ -100,8 +100,9 @@ def accuracy(model: nn.Module, x: Float[Tensor, "n d"], y: Int[Tensor, " n"]) ->
     """The share of examples whose largest logit is that of their class.
 
     Raises:
-        InputError: no examples, or not a class for each.
+        InputError: no examples, or not a class for each; dropout or batch norm in training mode.
     """
+    check_evaluation(model)
     logits = model(x)
     check_labels(y, len(x), logits.shape[-1])
     return (logits.argmax(-1) == y).float().mean().item()

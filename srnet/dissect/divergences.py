@@ -17,13 +17,13 @@ Reading = Literal["classes", "logit"]
 """What a network gives: the logits (n, classes), or the one logit of class 1 against 0."""
 
 
-def log_probabilities(output: Tensor, reading: Reading = "classes") -> Float[Tensor, "classes n"]:
+def log_probabilities(output: object, reading: Reading = "classes") -> Float[Tensor, "classes n"]:
     """log softmax of a network's output (n, classes), the classes first.
 
-    Of the one logit z, (n,) or (n, 1), it is that of (0, z).
+    Of the one logit z, (n,) or (n, 1), it is that of (0, z). In float32 at least.
 
     Raises:
-        InputError: an output of another shape.
+        InputError: an output of another shape, or no tensor.
 
     >>> log_probabilities(torch.tensor([0.0]), "logit").exp()
     tensor([[0.5000],
@@ -31,16 +31,21 @@ def log_probabilities(output: Tensor, reading: Reading = "classes") -> Float[Ten
     """
     if reading not in get_args(Reading):
         raise InputError(f"reading is {reading!r}; {nearest(str(reading), get_args(Reading))}")
-    shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+    if not isinstance(output, Tensor):
+        raise InputError(
+            f"the network gives a {type(output).__name__}; expected a tensor of logits"
+        )
+    shape, single = tuple(output.shape), output.shape[1:] in ((), (1,))
+    wide = torch.promote_types(output.dtype, torch.float32)
     if reading == "logit":
-        if not isinstance(output, Tensor) or output.shape[1:] not in ((), (1,)):
+        if not single:
             raise InputError(f"the network gives {shape}; expected one logit (n,) or (n, 1)")
         z = output.flatten()
-        return torch.stack([torch.zeros_like(z), z]).log_softmax(0)
-    if not isinstance(output, Tensor) or output.dim() != 2 or output.shape[1] < 2:
-        hint = "; reading='logit' is for one" if output.shape[1:] in ((), (1,)) else ""
+        return torch.stack([torch.zeros_like(z), z]).log_softmax(0, wide)
+    if output.dim() != 2 or single:
+        hint = "; reading='logit' is for one" if single else ""
         raise InputError(f"the network gives {shape}; expected logits (n, classes){hint}")
-    return output.mT.contiguous().log_softmax(0)
+    return output.mT.contiguous().log_softmax(0, wide)
 
 
 def kl_divergence(

@@ -182,7 +182,8 @@ def most_informative_directions(
 
 def _random(count: int, found: Float[Tensor, "k units"], generator: torch.Generator) -> Tensor:
     """Unit vectors, uniform on the sphere of what is orthogonal to those found."""
-    drawn = torch.randn(count, found.shape[1], generator=generator, dtype=found.dtype)
+    shape = (count, found.shape[1])
+    drawn = torch.randn(shape, generator=generator, dtype=found.dtype, device=generator.device)
     return normalised(_orthogonal(drawn.to(found.device), found))
 
 

@@ -5,6 +5,7 @@ What may live here: checks that several studies share; each raises an `InputErro
 
 from collections.abc import Sequence
 from itertools import chain
+from numbers import Integral  # NumPy's are such, too
 
 import torch
 from torch import Tensor, nn
@@ -48,7 +49,7 @@ def check_labels(y: Tensor, count: int, classes: int) -> None:
 
 def check_units(units: Sequence[int], count: int | None = None) -> None:
     """Raise an InputError unless these are different units' numbers, below `count` if given."""
-    whole = all(isinstance(unit, int) and not isinstance(unit, bool) for unit in units)
+    whole = all(isinstance(unit, Integral) and not isinstance(unit, bool) for unit in units)
     if not whole or len(set(units)) < len(units):
         raise InputError(f"units are {list(units)!r:.60}; expected different whole numbers")
     wrong = [unit for unit in units if unit < 0 or (count is not None and unit >= count)]

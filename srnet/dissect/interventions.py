@@ -68,7 +68,7 @@ def intervene(
         if missed := layers.keys() - ran:
             raise InputError(
                 f"layer {min(missed)!r} was not run in the forward pass, so nothing was changed "
-                "there; name a layer that is called as a module"
+                "there; name a layer that is called as a module, of a network that isn't compiled"
             )
 
     with ExitStack() as hooks:
@@ -173,6 +173,7 @@ class RemoveDirections:
     directions: Tensor
 
     def __post_init__(self) -> None:
+        _check_finite("a direction", self.directions)
         orthonormal(self.directions.detach())  # for its checks
 
     def __call__(self, acts: Float[Tensor, "*n units"]) -> Float[Tensor, "*n units"]:
@@ -254,6 +255,8 @@ class Replace:
         return acts.index_copy(-1, where, values.expand(*acts.shape[:-1], len(where)))
 
 
-def _check_finite(what: str, values: Tensor) -> None:
+def _check_finite(what: str, values: object) -> None:
+    if not isinstance(values, Tensor):
+        raise InputError(f"{what} is {values!r:.40}; expected a tensor")
     if not values.isfinite().all():
         raise InputError(f"{what} holds a value that isn't finite")

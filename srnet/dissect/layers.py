@@ -3,11 +3,22 @@
 What may live here: which layers there are, and which axis of their outputs are the units.
 """
 
+import torch
 from torch import Tensor, nn
 
 from sdnet.errors import InputError, nearest
 
-UNITS_LAST = (nn.Linear, nn.Bilinear, nn.LayerNorm, nn.RMSNorm, nn.Embedding, nn.RNNBase)
+UNITS_LAST = (
+    nn.Linear,
+    nn.Bilinear,
+    nn.LayerNorm,
+    nn.RMSNorm,
+    nn.Embedding,
+    nn.RNNBase,
+    nn.MultiheadAttention,
+    nn.TransformerEncoderLayer,
+    nn.TransformerDecoderLayer,
+)
 CHANNELS = {
     -2: (nn.Conv1d, nn.ConvTranspose1d, nn.MaxPool1d, nn.AvgPool1d, nn.AdaptiveAvgPool1d),
     -3: (nn.Conv2d, nn.ConvTranspose2d, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d),
@@ -36,12 +47,15 @@ def find_layer(model: nn.Module, name: str) -> nn.Module:
     >>> find_layer(nn.Sequential(nn.Linear(2, 3), nn.ReLU()), "1")
     ReLU()
     """
-    names = layer_names(model)
-    if name not in names:
+    if isinstance(model, torch.jit.ScriptModule):
+        raise InputError("a TorchScript network takes no hooks; expected the one it was made of")
+    modules = dict(model.named_modules(remove_duplicate=False))
+    if not name or name not in modules:
+        names = layer_names(model)
         if not names:
             raise InputError(f"layer {name!r}: a {type(model).__name__} has no layers inside it")
         raise InputError(f"layer {name!r} is not in the network; {nearest(str(name), names)}")
-    return model.get_submodule(name)
+    return modules[name]
 
 
 def unit_axis(
@@ -61,7 +75,6 @@ def unit_axis(
     Raises:
         InputError: there is no such axis, or it has to be said.
 
-    >>> import torch
     >>> unit_axis(nn.Conv2d(3, 8, 5), torch.zeros(10, 8, 24, 24))
     -3
     """

@@ -51,6 +51,10 @@ ELEMENTWISE = (
 )
 
 
+Outputs = Iterator[tuple[slice, slice, Tensor]]
+"""Which edits, of which rows, and their log-probabilities (classes, k, n)."""
+
+
 @dataclass(frozen=True, eq=False)
 class Passes:
     """What all edits of a layer have in common: `passes_of` makes it."""
@@ -85,10 +89,8 @@ class Passes:
             for edit in range(0, count, edits):
                 yield slice(edit, min(edit + edits, count)), slice(first, first + rows)
 
-    def edited(
-        self, count: int, edit: Callable[[slice, slice], Tensor]
-    ) -> Iterator[tuple[slice, slice, Float[Tensor, "classes k n"]]]:
-        """(edits, rows, log-probabilities) of `count` edits.
+    def edited(self, count: int, edit: Callable[[slice, slice], Tensor]) -> Outputs:
+        """The outputs of `count` edits.
 
         Args:
             edit: of edits and rows to activations (k, n, ..., units), new ones.
@@ -98,23 +100,30 @@ class Passes:
 
     def updated(
         self, start: "LinearStart", change: Float[Tensor, "k n"], weight: Float[Tensor, "k out"]
-    ) -> Iterator[tuple[slice, slice, Float[Tensor, "classes k n"]]]:
-        """(edits, rows, log-probabilities) of edits that add change_kn weight_k to a linear layer.
+    ) -> Outputs:
+        """The outputs of edits that add change_kn weight_k to what the linear layer gives.
 
         An edit of one unit changes what the next linear layer gives by one product of a column
         and a row, so that nothing needs to be multiplied through the layer again.
         """
         if len(start.rest) or self.reading != "classes":
-            for edits, rows in self.batches(len(change), start.output[0], BATCH_BYTES):
-                moved = change[edits, rows, None] * weight[edits, None, :]
-                output = start.rest((start.output[rows] + moved).flatten(0, 1))
-                found = log_probabilities(output, self.reading)
-                yield edits, rows, found.unflatten(1, moved.shape[:2])
-            return
-        logits = start.output.mT.contiguous()  # (classes, n), see `srnet.dissect.divergences`
+            return self._updated_and_on(start, change, weight)
+        return self._updated_logits(start, change, weight)
+
+    def _updated_and_on(self, start: "LinearStart", change: Tensor, weight: Tensor) -> Outputs:
+        for edits, rows in self.batches(len(change), start.output[0], BATCH_BYTES):
+            moved = change[edits, rows, None] * weight[edits, None, :]
+            output = start.rest((start.output[rows] + moved).flatten(0, 1))
+            found = log_probabilities(output, self.reading)
+            yield edits, rows, found.unflatten(1, moved.shape[:2])
+
+    def _updated_logits(self, start: "LinearStart", change: Tensor, weight: Tensor) -> Outputs:
+        """Of a linear layer that is the last: its products are made classes first at once."""
+        logits = start.output.mT.contiguous()
         for edits, rows in self.batches(len(change), start.output[0], UPDATE_BYTES):
             column, row = change[None, edits, rows], weight.mT[:, edits, None]
-            yield edits, rows, torch.addcmul(logits[:, None, rows], column, row).log_softmax(0)
+            output = torch.addcmul(logits[:, None, rows], column, row)
+            yield edits, rows, output.log_softmax(0, self.log_p.dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +156,7 @@ def passes_of(
     prefix, suffix = split(model, layer)
     with torch.no_grad():
         whole = _tried(model, x[:1])
+        log_probabilities(whole, reading)  # for its checks
         acts = torch.cat([prefix(rows) for rows in x.split(PREFIX_ROWS)])
         if len(acts) != len(x):
             raise InputError(
@@ -164,9 +174,11 @@ def passes_of(
     return Passes(acts.movedim(axis, -1), log_p, suffix, x, axis, reading)
 
 
-def _tried(model: nn.Module, x: Tensor) -> Tensor:
+def _tried(model: nn.Module, x: Tensor) -> object:
     try:
         return model(x)
+    except InputError:
+        raise
     except (RuntimeError, IndexError, ValueError) as error:  # of shapes, of tokens that aren't
         reason = " ".join(str(error).split())
         raise InputError(

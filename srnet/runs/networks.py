@@ -43,10 +43,10 @@ def load_network(path: str | Path) -> nn.Module:
         InputError: no state, one of another kind, or weights that don't fit.
     """
     state = load_state(path)
+    if "generator_args" in state:  # first: such a state may hold the critics, too
+        return generator_of(state, where=str(path)).eval()
     if "critic_args" in state:
         return critic_of(state, str(path)).eval()
-    if "generator_args" in state:
-        return generator_of(state, where=str(path)).eval()
     if "widths" not in state:
         raise InputError(
             f"{path}: holds {contents(state)}; expected a network of symdisc dissect train, a "

@@ -65,7 +65,7 @@ def plot(words: Sequence[str]) -> None:
         names = {path: path for path in paths}
     states = {name: load_state(path) for path, name in names.items()}
     for path, name in names.items():
-        if "critic_args" not in states[name]:
+        if not str(states[name]["format"]).startswith("critic"):
             what = contents(states[name])
             raise InputError(f"{path}: holds {what}; symdisc plot {kind} is of critics")
     if kind == "learning":

@@ -361,6 +361,17 @@ def test_the_network_and_the_examples_stay_as_they_are(double):
     assert all(p.grad is None and p.requires_grad for p in model.parameters())
 
 
+@pytest.mark.parametrize("layer", ["relu1", "relu2"])
+def test_short_floats_are_compared_in_float32(layer):
+    model, x = network("dense").bfloat16(), X.bfloat16()
+    found = ablate_units(model, layer, x)
+    assert found.kl.dtype == torch.float32
+    with one_unit(model, layer, 2, len(found.names)):
+        q = model(x).float().log_softmax(1)
+    p = model(x).float().log_softmax(1)
+    assert torch.allclose(found.kl[2], (p.exp() * (p - q)).sum(1), atol=5e-3)
+
+
 # -- what is refused ------------------------------------------------------------------------
 
 
@@ -393,16 +404,32 @@ def test_what_is_refused(model):
         r"expected \(k, 6\), one at least": lambda: ablate_directions(
             model, "relu1", X, torch.ones(2, 5)
         ),
+        r"directions of shape \(6,\); expected \(k, 6\)": lambda: ablate_directions(
+            model, "relu1", X, torch.ones(6)
+        ),
         "direction 1 has length 0": lambda: ablate_directions(
             model, "relu1", X, torch.tensor([[1.0] * 6, [0.0] * 6])
         ),
-        r"gives \(12, 3\); expected one logit": lambda: ablate_units(
+        r"gives \(1, 3\); expected one logit": lambda: ablate_units(
             model, "relu1", X, reading="logit"
         ),
     }
     for told, study in wrong.items():
         with pytest.raises(InputError, match=told):
             study()
+
+
+def test_a_network_that_gives_several_things_is_refused():
+    class Pair(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(4, 3)
+
+        def forward(self, x):
+            return self.fc(x), x
+
+    with pytest.raises(InputError, match="the network gives a tuple; expected a tensor of logits"):
+        ablate_units(Pair(), "fc", X)
 
 
 def test_layers_in_training_mode_are_refused():

@@ -54,6 +54,14 @@ def test_it_learns_and_accuracy_counts():
     assert accuracy(model, X, torch.tensor([0, 1, 1, 0])) == 0.5
 
 
+def test_the_check_of_labels_leaves_running_means_as_they_are():
+    model = torch.nn.Sequential(torch.nn.BatchNorm1d(2), torch.nn.Linear(2, 2))
+    train_classifier(model, X, Y, epochs=0)
+    assert model[0].running_mean.tolist() == [0, 0]
+    with pytest.raises(InputError, match="layer '0' is a BatchNorm1d in training mode"):
+        accuracy(model.train(), X, Y)
+
+
 def test_what_is_refused():
     model = dense([2, 2], seeded())
     for study in (train_classifier, accuracy):

@@ -300,6 +300,7 @@ def test_what_is_refused_when_it_is_made():
         "a mask holds a value that isn't finite": lambda: Mask(torch.tensor([1.0, torch.nan])),
         "std is -1.0; expected numbers of at least 0": lambda: Noise(-1.0, seeded()),
         "direction 0 has length 0": lambda: RemoveDirections(torch.zeros(3)),
+        "a direction holds a value that": lambda: RemoveDirections(torch.tensor([torch.inf, 1])),
         "direction 1 is a combination": lambda: RemoveDirections(torch.ones(2, 3)),
         r"directions of shape \(4, 3\)": lambda: RemoveDirections(torch.eye(4)[:, :3]),
         r"units are \[1, 1\]; expected different": lambda: Replace([1, 1]),

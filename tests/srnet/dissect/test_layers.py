@@ -25,6 +25,13 @@ def test_a_layer_that_is_not_there():
         find_layer(dense([2, 2]), "")
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_a_network_without_hooks():
+    model = torch.jit.script(nn.Sequential(nn.Linear(2, 2)))
+    with pytest.raises(InputError, match="a TorchScript network takes no hooks"):
+        find_layer(model, "0")
+
+
 @pytest.mark.parametrize(
     ("layer", "shape", "axis"),
     [
@@ -32,6 +39,7 @@ def test_a_layer_that_is_not_there():
         (nn.Linear(3, 4), (10, 7, 4), -1),
         (nn.Linear(3, 4), (10, 7, 7, 4), -1),
         (nn.LayerNorm(4), (10, 7, 4), -1),
+        (nn.MultiheadAttention(4, 2), (10, 7, 4), -1),
         (nn.Conv1d(3, 4, 1), (10, 4, 7), -2),
         (nn.Conv2d(3, 4, 1), (10, 4, 7, 7), -3),
         (nn.Conv2d(3, 4, 1), (4, 7, 7), -3),  # one example without a batch

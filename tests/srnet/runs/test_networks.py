@@ -76,7 +76,8 @@ def test_critics_and_generators_are_networks_too(tmp_path):
     arguments = {"in_size": 2, "lat_size": 3, "hid_size": 4}
     model = SRNet(**arguments, stack=(1,), generator=torch.Generator().manual_seed(0))
     state = {"format": "generator 1", "hyperparams": {"restarts": 1}, "generator_args": arguments}
-    save_state(tmp_path / "g.pt", {**state, **rest, "generator": model.state_dict()})
+    critics = {"critic_args": {"in_size": 5}, "critic": {}}  # those it was trained against
+    save_state(tmp_path / "g.pt", {**state, **rest, **critics, "generator": model.state_dict()})
     x = torch.rand(6, 2)
     assert torch.allclose(load_network(tmp_path / "g.pt")(x), model(x)[0], atol=1e-6)
 

@@ -18,13 +18,14 @@ if TYPE_CHECKING:  # torch waits until a command needs it
     from srnet.dissect.report import Report
 
 
+SOURCES = "digits, mnist or openml:NAME (online), an .npz file, or a folder of IDX files"
+"""What `srnet.dissect.data.load_dataset` takes."""
+
+
 class LayerSettings(Settings):
     """Whose layer is studied, on which examples, and where table and figure go."""
 
-    data: Text = Field(
-        "digits",
-        description="digits, mnist or openml:NAME (online), an .npz file, or a folder of IDX files",
-    )
+    data: Text = Field("digits", description=SOURCES)
     layer: OptionalText = Field(None, description="name of the layer; none: the last but one")
     examples: Count = Field(640, description="test examples, from the first on")
     csv: FilePath | None = Field(None, description="file that the table is written to")

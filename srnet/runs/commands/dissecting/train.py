@@ -9,9 +9,8 @@ from pydantic import Field
 
 from sdnet.errors import InputError
 from srnet.runs.arguments import parse_args
+from srnet.runs.commands.dissecting.given import SOURCES
 from srnet.runs.config import Count, Counts, FilePath, Positive, Seed, Settings, Text
-
-SOURCES = "digits, mnist or openml:NAME (online), an .npz file, or a folder of IDX files"
 
 
 class TrainSettings(Settings):

@@ -21,5 +21,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "laws": ["panels", "latent_against_formula", "target_against_equation"],
         "lesions": ["accuracy_by_severity", "recovery", "lost_words"],
         "studies": ["curves_by_trend", "bars", "parallel_coordinates"],
+        "subsets": [
+            "gradients_by_unit",
+            "interactions",
+            "loss_densities",
+            "loss_heat_maps",
+            "path_covariances",
+        ],
     },
 )

@@ -12,6 +12,7 @@ KINDS = {
     "modularity": "are sets of units modules? C1, C2 and C3 against random sets; figure",
     "ablation": "what each unit of a layer does to the output",
     "direction": "which direction of a layer matters most to the output",
+    "subsets": "loss of every subset of a layer's units: who contributes, who interacts",
 }
 """Each is the function `command` of the module of that name in `srnet.runs.commands.dissecting`."""
 

@@ -11,5 +11,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "classifiers": ["accuracy", "dense", "train_classifier"],
         "data": ["Dataset", "load_dataset"],
         "layers": ["find_layer", "layer_names"],
+        "masks": ["GumbelSigmoidMask"],
+        "modules": ["DiscoveredModule", "Search", "discover_module"],
+        "tasks": ["Task", "one_against_rest"],
     },
 )

@@ -16,7 +16,7 @@ from sdnet.errors import InputError
 from srnet.dissect.layers import find_layer
 
 Mask = Callable[[Tensor], Tensor]
-"""From activations (b, units, ...) to a new tensor of them, masked."""
+"""From activations (b, ..., units), units last, to a new tensor of them, masked."""
 
 CHUNK = 4096  # examples of a pass without gradients
 CACHE = 2**30  # bytes of activations that are kept, so that each is computed once
@@ -26,7 +26,7 @@ class Pass(NamedTuple):
     """What one pass gives."""
 
     acts: Tensor
-    """(b, units, ...), the masked output of the last of the layers"""
+    """(b, ..., units), the masked output of the last of the layers, units last"""
     output: Tensor
     """the network's"""
 
@@ -40,12 +40,13 @@ class FrozenNetwork:
 
     Args:
         model: any network; it is copied, in whatever mode it is.
-        layers: names of layers whose outputs are (examples, units, ...), each run once in a pass.
+        layers: names of layers that run once in a pass each. Units are the last axis of (n, units)
+            and of linear layers, and the channels of images (n, channels, height, width).
         x: examples (n, ...), as many as there will be at most.
 
     Raises:
         InputError: an unknown layer, one named twice, one that doesn't run once in a pass, or
-            whose output isn't a tensor (examples, units, ...); examples that the network can't
+            whose output has no axis of units that one can tell; examples that the network can't
             take.
 
     >>> model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2))
@@ -67,10 +68,16 @@ class FrozenNetwork:
         for module in network.modules():
             if getattr(module, "inplace", False):
                 module.inplace = False  # it would write over the activations that are kept
-        outputs = _outputs(network, layers, x[:1])
+        outputs, output = _outputs(network, layers, x[:1])
+        self.outputs = tuple(output.shape[1:]) if isinstance(output, Tensor) else None
+        """The shape of the network's own output for one example."""
         self.layers = tuple(outputs)
         """The names, in the order in which they run."""
-        self.units = {name: output.shape[1] for name, output in outputs.items()}
+        self._axes = {
+            name: _unit_axis(name, network.get_submodule(name), output)
+            for name, output in outputs.items()
+        }
+        self.units = {name: outputs[name].shape[axis] for name, axis in self._axes.items()}
         """How many units each has."""
         first = outputs[self.layers[0]]
         self._before: nn.Module = nn.Identity()
@@ -89,11 +96,12 @@ class FrozenNetwork:
 
         def hook(name: str) -> Callable[[nn.Module, tuple, Tensor], Tensor]:
             def apply(_layer: nn.Module, _inputs: tuple, acts: Tensor) -> Tensor:
+                acts = acts.movedim(self._axes[name], -1)
                 acts = masks[name](acts) if name in masks else acts.clone()
                 if name == self.layers[-1]:
                     last.append(acts)
                     acts = acts.clone()  # what follows may write into it
-                return acts
+                return acts.movedim(-1, self._axes[name])
 
             return apply
 
@@ -115,8 +123,10 @@ class FrozenNetwork:
         return Pass(*(torch.cat(parts) for parts in zip(*passes, strict=True)))
 
 
-def _outputs(network: nn.Module, layers: Sequence[str], x: Tensor) -> dict[str, Tensor]:
-    """The layers' outputs for one example, in the order in which they run."""
+def _outputs(
+    network: nn.Module, layers: Sequence[str], x: Tensor
+) -> tuple[dict[str, object], object]:
+    """The layers' outputs for one example, in the order in which they run, and the network's."""
     calls: list[tuple[str, object]] = []
 
     def note(name: str) -> Callable[[nn.Module, tuple, object], None]:
@@ -125,7 +135,7 @@ def _outputs(network: nn.Module, layers: Sequence[str], x: Tensor) -> dict[str, 
     hooks = [network.get_submodule(name).register_forward_hook(note(name)) for name in layers]
     try:
         with torch.no_grad():
-            network(x)
+            final = network(x)
     except (RuntimeError, TypeError, IndexError, ValueError) as error:
         raise InputError(
             f"the network can't take an example {x.dtype} of shape {tuple(x.shape)} on "
@@ -138,14 +148,21 @@ def _outputs(network: nn.Module, layers: Sequence[str], x: Tensor) -> dict[str, 
         count = sum(called == name for called, _ in calls)
         if count != 1:
             raise InputError(f"layer {name!r} runs {count} times in a pass; expected once")
-    for name, output in calls:
-        if not isinstance(output, Tensor) or output.dim() < 2 or len(output) != 1:
-            given = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-            raise InputError(
-                f"layer {name!r} gives {given} for one example; expected a tensor of shape "
-                "(examples, units, ...)"
-            )
-    return dict(calls)
+    return dict(calls), final
+
+
+def _unit_axis(name: str, layer: nn.Module, output: object) -> int:
+    """Which axis are the units, counted from the end."""
+    if isinstance(output, Tensor) and len(output.shape[:1]) and len(output) == 1:
+        if output.dim() == 2 or (output.dim() > 2 and isinstance(layer, nn.Linear)):
+            return -1
+        if output.dim() > 3:
+            return 1 - output.dim()
+    given = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+    raise InputError(
+        f"layer {name!r} gives {given} for one example; expected a tensor of shape (examples, "
+        "units) or (examples, channels, height, width), or a linear layer"
+    )
 
 
 def _cut(network: nn.Module, layer: str) -> tuple[nn.Module, nn.Module]:

@@ -13,18 +13,35 @@ from torch import Tensor, nn
 from sdnet.errors import InputError
 
 
-def apply_mask(acts: Tensor, mask: Tensor) -> Tensor:
-    """acts[i, j, ...] * mask[i, j]: a new tensor; the activations stay as they are.
+def apply_masks(acts: Tensor, masks: Tensor) -> Tensor:
+    """acts[i, ..., j] * masks[i mod s, j]: a new tensor; the activations stay as they are.
 
     Args:
-        acts: (b examples, units, ...); units are the channels of an image.
-        mask: (b, units), or (1, units) for one mask over all examples; numbers or bools.
+        acts: (b examples, ..., units), b of any size.
+        masks: (s masks, units), numbers or bools; one for all examples is (1, units).
 
-    >>> apply_mask(torch.tensor([[3.0, 4.0], [5.0, 6.0]]), torch.tensor([[True, False]]))
+    Raises:
+        InputError: activations of another number of units.
+
+    >>> acts = torch.tensor([[3.0, 4.0], [5.0, 6.0], [7.0, 8.0]])
+    >>> apply_masks(acts, torch.tensor([[True, False], [True, True]]))
     tensor([[3., 0.],
-            [5., 0.]])
+            [5., 6.],
+            [7., 0.]])
     """
-    return acts * mask.to(acts.dtype).reshape(*mask.shape, *(1,) * (acts.dim() - 2))
+    count, units = masks.shape
+    if acts.dim() < 2 or acts.shape[-1] != units:
+        raise InputError(
+            f"activations have shape {tuple(acts.shape)}; expected (examples, ..., {units})"
+        )
+    masks = masks.to(acts.dtype).reshape(count, *(1,) * (acts.dim() - 2), units)
+    runs = len(acts) // count
+    whole = runs * count
+    # Masks are broadcast over runs of s examples: written out for each, they'd be as large as acts.
+    masked = (acts[:whole].unflatten(0, (runs, count)) * masks).flatten(0, 1)
+    if whole == len(acts):
+        return masked
+    return torch.cat([masked, acts[whole:] * masks[: len(acts) - whole]])
 
 
 class GumbelSigmoidMask(nn.Module):
@@ -57,7 +74,7 @@ class GumbelSigmoidMask(nn.Module):
     ...     _ = mask.logits.copy_(torch.tensor([2.0, -1.0, 0.5]))
     >>> mask(torch.ones(2, 3))
     tensor([[1., 0., 1.],
-            [1., 0., 1.]], grad_fn=<MulBackward0>)
+            [1., 0., 1.]])
     """
 
     def __init__(
@@ -88,31 +105,23 @@ class GumbelSigmoidMask(nn.Module):
         self.generator = generator
 
     def forward(self, acts: Tensor) -> Tensor:
-        """Activations (b, units, ...) times the mask: sampled in training, fixed in evaluation.
+        """Activations (b, ..., units) times the mask: sampled in training, fixed in evaluation.
 
         Raises:
             InputError: activations of another number of units.
         """
-        units = len(self.logits)
-        if acts.dim() < 2 or acts.shape[1] != units:
-            raise InputError(
-                f"activations have shape {tuple(acts.shape)}; expected (examples, {units}, ...)"
-            )
-        return apply_mask(acts, self.sample(len(acts)) if self.training else self.kept[None])
+        return apply_masks(acts, self.sample() if self.training else self.kept[None])
 
-    def sample(self, count: int) -> Float[Tensor, "count units"]:
-        """Masks of 0 and 1 for so many examples, with the straight-through gradient."""
-        samples = min(self.num_mask_samples, count)
+    def sample(self) -> Float[Tensor, "num_mask_samples units"]:
+        """Masks of 0 and 1, with the straight-through gradient."""
         device = self.generator.device if self.generator else None
-        uniform = torch.rand(
-            samples, len(self.logits), generator=self.generator, device=device
-        ).to(self.logits)
-        noise = uniform.clamp_(1e-7, 1 - 1e-7).logit()  # at 0 and 1 it would be infinite
+        shape = (self.num_mask_samples, len(self.logits))
+        uniform = torch.rand(shape, generator=self.generator, device=device).to(self.logits)
+        noise = uniform.clamp_(1e-7, 1 - 1e-7).logit_()  # at 0 and 1 it would be infinite
         shifted = self.logits + noise
         soft = torch.sigmoid(shifted / self.temperature)
         # The brackets make the sum exactly 0 or 1: (hard + soft) - soft would be rounded.
-        drawn = (shifted > 0).to(soft.dtype) + (soft - soft.detach())
-        return drawn.repeat(math.ceil(count / samples), 1)[:count] if count else drawn[:0]
+        return (shifted > 0).to(soft.dtype) + (soft - soft.detach())
 
     @property
     def kept(self) -> Bool[Tensor, " units"]:

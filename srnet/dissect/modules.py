@@ -1,36 +1,32 @@
 """Modules: which units of a trained network a sub-task needs, found by learning masks.
 
-What may live here: the search for one module, the module itself, and heads on masked activations.
-Controls, paths over the price of a unit, and overlaps of modules have rooms of their own.
+What may live here: the search for one module, and the module itself. Heads, controls, fronts over
+the price of a unit, and overlaps of modules have rooms of their own.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from sdnet.errors import InputError
-from srnet.dissect.frozen import FrozenNetwork, Mask, Pass
-from srnet.dissect.masks import GumbelSigmoidMask, apply_mask
+from srnet.dissect.frozen import FrozenNetwork
+from srnet.dissect.heads import Kept, answer, fit_head, last_units, logits_under, zero_head
+from srnet.dissect.masks import GumbelSigmoidMask
 from srnet.dissect.report import Report
 from srnet.dissect.tasks import Labelled, Scores, Task, group_weights, labelled_rows, score
 
-RIDGE = 1e-4  # on a head's weights, so that it is one even where groups part without error
 RECORD = 100  # steps of a row of the history
-
-Kept = Mapping[str, Bool[Tensor, " units"]]
-"""For each layer which of its units are kept."""
 
 
 @dataclass(frozen=True)
 class Search:
     """How masks are trained. `steps` are of Adam, each on a batch of shuffled examples."""
 
-    steps: int = 1500
+    steps: int = 1200
     batch_size: int = 512
     mask_lr: float = 0.1
     head_lr: float = 0.03
@@ -55,7 +51,7 @@ class DiscoveredModule(Report):
     alpha: float
     kept: Kept
     head: nn.Linear | None
-    """From the last layer's masked activations, flattened, to logits of groups; None: the old."""
+    """From the last layer's masked units to logits of groups; None: the network's own."""
     frozen: FrozenNetwork = field(repr=False)
     history: list[dict] = field(repr=False)
     """Every 100 steps: the steps so far, loss (their mean), expected_kept and kept."""
@@ -116,8 +112,9 @@ def discover_module(
         data: training examples and their classes (x, y), or a loader of such batches.
         task: which groups of classes are to be told apart.
         alpha: the price of a unit, in nats, above 0 (at 0 nothing says which units aren't needed).
-        head: "new", a linear one on the last of the layers; "old", the network's own logits, a
-            group's being the log of the sum of exp over its classes.
+        head: "new", a linear one on the units of the last of the layers (their means over the
+            positions of an image); "old", the network's own logits, a group's being the log of
+            the sum of exp over its classes.
         search: how the masks are trained.
         generator: what the order of the examples and the draws follow from.
 
@@ -143,7 +140,7 @@ def discover_module(
     frozen = FrozenNetwork(model, layers, x)
     return learn_module(
         frozen,
-        frozen.start(x[asked]),
+        frozen.start(x if asked.all() else x[asked]),
         labels,
         task,
         alpha,
@@ -182,12 +179,11 @@ def learn_module(
     }
     new = None
     if head == "new":
-        features = last_acts(frozen, rows[:1], {}).shape[1]
-        new = _zero_head(features, task.count).to(rows)
+        new = zero_head(frozen.units[frozen.layers[-1]], task.count).to(rows)
     history = _train(frozen, rows, labels, task, alpha, masks, new, search, generator)
     kept = {name: mask.kept.detach() for name, mask in masks.items()}
     if new is not None:
-        new = fit_head(last_acts(frozen, rows, kept), labels, task.count)
+        new = fit_head(last_units(frozen, rows, kept), labels, task.count)
     return DiscoveredModule(task, alpha, kept, new, frozen, history)
 
 
@@ -202,7 +198,7 @@ def _train(
     search: Search,
     generator: torch.Generator | None,
 ) -> list[dict]:
-    """Train masks and head in place; what happened, for each pass over the examples."""
+    """Train masks and head in place; what happened, every `RECORD` steps."""
     groups = [{"params": [mask.logits for mask in masks.values()], "lr": search.mask_lr}]
     if head is not None:
         groups.append({"params": list(head.parameters()), "lr": search.head_lr})
@@ -210,9 +206,9 @@ def _train(
     weights = group_weights(labels, task.count).to(rows.dtype)
     history, losses = [], []
     for step, batch in enumerate(_batches(len(rows), search, generator), 1):
-        answer = _answer(frozen.run(rows[batch], masks), task, head)
+        logits = answer(frozen.run(rows[batch], masks), task, head)
         # Not the weighted mean, whose divisor would change with the groups of a batch.
-        loss = nn.functional.cross_entropy(answer, labels[batch], weights, reduction="sum")
+        loss = nn.functional.cross_entropy(logits, labels[batch], weights, reduction="sum")
         loss = loss / len(batch)
         expected = sum(mask.expected_kept() for mask in masks.values())
         optimizer.zero_grad()
@@ -242,70 +238,3 @@ def _batches(count: int, search: Search, generator: torch.Generator | None) -> I
                 return
             steps += 1
             yield batch
-
-
-def _answer(passed: Pass, task: Task, head: nn.Linear | None) -> Tensor:
-    """Logits of groups, from a new head or the old one."""
-    return task.group_logits(passed.output) if head is None else head(passed.acts.flatten(1))
-
-
-def logits_under(
-    frozen: FrozenNetwork, rows: Tensor, kept: Kept, task: Task, head: nn.Linear | None
-) -> Float[Tensor, "n groups"]:
-    """Logits of groups for rows of `start`, under fixed masks: without one, all are kept."""
-    with torch.no_grad():
-        return _answer(frozen.run_all(rows, fixed(kept)), task, head)
-
-
-def last_acts(frozen: FrozenNetwork, rows: Tensor, kept: Kept) -> Float[Tensor, "n features"]:
-    """The last layer's activations under fixed masks, flattened: what a new head sees."""
-    return frozen.run_all(rows, fixed(kept)).acts.flatten(1)
-
-
-def fixed(kept: Kept) -> dict[str, Mask]:
-    """Masks that draw nothing."""
-    return {name: partial(apply_mask, mask=mask[None]) for name, mask in kept.items()}
-
-
-def fit_head(
-    acts: Float[Tensor, "n features"], labels: Int[Tensor, " n"], groups: int
-) -> nn.Linear:
-    """The linear head on fixed activations: logistic regression, each group weighing the same.
-
-    Minimises cross-entropy + 5e-5 |W|^2 by L-BFGS, from 0: convex, so nothing is drawn. Features
-    that are always 0 have weight 0.
-
-    >>> acts = torch.tensor([[0.0, 0.0], [1.0, 0.0], [4.0, 0.0], [5.0, 0.0]])
-    >>> head = fit_head(acts, torch.tensor([0, 0, 1, 1]), 2)
-    >>> head(acts).argmax(1).tolist(), head.weight[:, 1].tolist()
-    ([0, 0, 1, 1], [0.0, 0.0])
-    """
-    alive = acts.ne(0).any(0)
-    seen = acts[:, alive]
-    weights = group_weights(labels, groups).to(acts.dtype)
-    weight = acts.new_zeros(groups, seen.shape[1], requires_grad=True)
-    bias = acts.new_zeros(groups, requires_grad=True)
-    optimizer = torch.optim.LBFGS([weight, bias], max_iter=100, line_search_fn="strong_wolfe")
-
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        logits = torch.addmm(bias, seen, weight.T)
-        loss = nn.functional.cross_entropy(logits, labels, weights)
-        loss = loss + RIDGE / 2 * weight.square().sum()
-        loss.backward()
-        return loss
-
-    optimizer.step(closure)
-    head = _zero_head(acts.shape[1], groups).to(acts)
-    with torch.no_grad():
-        head.weight[:, alive] = weight
-        head.bias.copy_(bias)
-    return head.requires_grad_(False)
-
-
-def _zero_head(features: int, groups: int) -> nn.Linear:
-    """A head that draws no numbers at its start."""
-    head = nn.utils.skip_init(nn.Linear, features, groups)
-    nn.init.zeros_(head.weight)
-    nn.init.zeros_(head.bias)
-    return head

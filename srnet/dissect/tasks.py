@@ -91,7 +91,7 @@ class Task:
 
 
 def one_against_rest(chosen: int, classes: int) -> Task:
-    """"Is it this class or another?": group 1 is the class, group 0 all others.
+    """ "Is it this class or another?": group 1 is the class, group 0 all others.
 
     Raises:
         InputError: no such class.
@@ -108,32 +108,38 @@ def labelled_rows(data: Labelled) -> tuple[Tensor, Int[Tensor, " n"]]:
     """All examples x (n, ...) and classes y (n,) of a pair or of a loader, read once.
 
     Raises:
-        InputError: no examples, values that aren't finite, or another number of classes than
-            of examples.
+        InputError: no examples, values that aren't finite, or not a class for each example.
 
     >>> x, y = labelled_rows([(torch.zeros(2, 5), torch.tensor([0, 1]))] * 3)
     >>> x.shape, y.tolist()
     (torch.Size([6, 5]), [0, 1, 0, 1, 0, 1])
     """
-    pair = isinstance(data, tuple) and len(data) == 2
-    try:
-        batches = [data] if pair else list(data)
-        x, y = (torch.cat([torch.as_tensor(part) for part in parts]) for parts in zip(*batches))
-    except (TypeError, ValueError, RuntimeError) as error:
+    x, y = data if isinstance(data, tuple) and len(data) == 2 else _joined(data)
+    if not isinstance(x, Tensor) or not isinstance(y, Tensor):
         raise InputError(
-            f"the data can't be read ({error}); expected a pair (x, y) of tensors, or a loader "
-            "of such batches, with one example at least"
-        ) from None
+            f"x is a {type(x).__name__} and y a {type(y).__name__}; expected tensors, a row of x "
+            "and a class of y for each example"
+        )
     if y.is_floating_point() or y.dtype == torch.bool or y.shape != x.shape[:1] or not len(x):
         raise InputError(
             f"x has shape {tuple(x.shape)} and y is {y.dtype} of shape {tuple(y.shape)}; "
             "expected a whole number, the class, for each of one example or more"
         )
-    if not x.isfinite().all():
-        raise InputError(
-            f"{int((~x.isfinite()).sum())} values of x aren't finite; expected numbers"
-        )
+    # The sum is quick to look at; of large numbers it can overflow, so it's not the last word.
+    if not x.sum().isfinite() and not (finite := x.isfinite()).all():
+        raise InputError(f"{int((~finite).sum())} values of x aren't finite; expected numbers")
     return x, y
+
+
+def _joined(loader: Iterable) -> tuple[Tensor, Tensor]:
+    try:
+        x, y = zip(*loader, strict=True)
+        return torch.cat(x), torch.cat(y)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"the examples can't be read ({error}); expected a pair (x, y) of tensors, or a "
+            "loader of such batches, one at least"
+        ) from None
 
 
 def group_weights(labels: Int[Tensor, " n"], count: int) -> Float[Tensor, " count"]:

@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "score_histogram",
         ],
         "laws": ["panels", "latent_against_formula", "target_against_equation"],
+        "modules": ["accuracy_against_size", "module_panels", "overlap_matrix", "units_kept"],
         "studies": ["curves_by_trend", "bars", "parallel_coordinates"],
     },
 )

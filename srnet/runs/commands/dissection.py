@@ -8,6 +8,7 @@ from sdnet.errors import InputError, nearest
 
 KINDS = {
     "train": "train a dense classifier to dissect, and keep it as a state",
+    "modules": "which units each class needs, by learning masks, and how those sets overlap",
 }
 """Each is the function `command` of the module of that name in `srnet.runs.commands.dissecting`."""
 

@@ -16,7 +16,7 @@ from srnet.dissect.tasks import Task, group_weights
 
 RIDGE = 1e-4  # on a head's weights, so that it is one even where groups part without error
 
-Kept = Mapping[str, Bool[Tensor, " units"]]
+Kept = Mapping[str, Bool[Tensor, " _"]]
 """For each layer which of its units are kept."""
 
 

@@ -19,6 +19,10 @@ from srnet.dissect.masks import GumbelSigmoidMask
 from srnet.dissect.report import Report
 from srnet.dissect.tasks import Labelled, Scores, Task, group_weights, labelled_rows, score
 
+WARM_UP = (
+    100  # steps over which the price of a unit rises to alpha: at once, a dear one would empty
+)
+# the network before the head has learnt anything
 RECORD = 100  # steps of a row of the history
 
 
@@ -29,7 +33,7 @@ class Search:
     steps: int = 1200
     batch_size: int = 512
     mask_lr: float = 0.1
-    head_lr: float = 0.03
+    head_lr: float = 0.1
     initial_keep_prob: float = 0.5
     temperature: float = 0.5
     num_mask_samples: int = 8
@@ -212,7 +216,8 @@ def _train(
         loss = loss / len(batch)
         expected = sum(mask.expected_kept() for mask in masks.values())
         optimizer.zero_grad()
-        (loss + alpha * expected).backward()
+        price = alpha * min(1.0, step / WARM_UP)
+        (loss + price * expected).backward()
         optimizer.step()
         losses.append(loss.detach())
         if step % RECORD == 0 or step == search.steps:

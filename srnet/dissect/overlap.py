@@ -14,7 +14,7 @@ from torch import Tensor
 from sdnet.errors import InputError
 from srnet.dissect.report import Report
 
-Units = Mapping[str, Bool[Tensor, " units"]]
+Units = Mapping[str, Bool[Tensor, " _"]]
 """For each layer which of its units a module has."""
 
 

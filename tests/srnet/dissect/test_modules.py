@@ -56,7 +56,7 @@ def data(seed=0, count=256):
     return BITS[rows], CLASSES[rows]
 
 
-def discovered(model, layers, task, alpha=0.01, seed=0, steps=250, **settings):
+def discovered(model, layers, task, alpha=0.01, seed=0, steps=200, **settings):
     return discover_module(
         model,
         layers,
@@ -89,7 +89,7 @@ def test_the_module_is_the_best_of_all_masks():
         for parameter in model.parameters():
             noise = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(3))
             parameter.add_(0.1 * noise)
-    module = discovered(model, ["relu1"], task, alpha, head="old", steps=300)
+    module = discovered(model, ["relu1"], task, alpha, head="old", steps=250)
     x, y = data()
     _, labels = task.labels(y)
     acts = model.relu1(model.fc1(x)).detach()
@@ -214,8 +214,8 @@ def digits():
 
 def test_the_number_kept_does_not_depend_on_how_long_masks_are_trained():
     """A penalty on raw logits goes on forever: idle units drift, and useful ones follow."""
-    module = discovered(planted(), ["relu1", "relu2"], TASKS["first"], steps=900)
-    assert [row["kept"] for row in module.history[2:]] == [3] * 7
+    module = discovered(planted(), ["relu1", "relu2"], TASKS["first"], steps=400)
+    assert [row["kept"] for row in module.history[1:]] == [3] * 3
     assert which(module) == PLANTED["first"]
 
 
@@ -226,10 +226,11 @@ def test_controls_of_a_module_of_digits(digits):
         ["relu1", "relu2"],
         (examples.x_train, examples.y_train),
         one_against_rest(0, classes=10),
+        alpha=0.02,
         search=Search(steps=250, batch_size=128),
         generator=torch.Generator().manual_seed(0),
     )
-    assert 3 < module.size < 40
+    assert 2 < module.size < 20
     found = compare_module(
         module,
         (examples.x_train, examples.y_train),
@@ -239,7 +240,7 @@ def test_controls_of_a_module_of_digits(digits):
     )
     rows = {row["network"]: row for row in found.rows()}
     assert rows["module"]["balanced_accuracy"] > 0.97
-    assert rows["random masks"]["balanced_accuracy"] < rows["module"]["balanced_accuracy"]
+    assert rows["random masks"]["balanced_accuracy"] < 0.95
     with torch.no_grad():
         right = (model(examples.x_test).argmax(1) == 0) == (examples.y_test == 0)
     assert rows["full network"]["accuracy"] == pytest.approx(right.float().mean().item(), abs=0.01)
@@ -249,7 +250,7 @@ def test_controls_of_a_module_of_digits(digits):
 
 def test_a_front_is_of_modules_as_each_is_alone():
     x, y = data()
-    task, search = TASKS["second"], Search(steps=200, batch_size=64)
+    task, search = TASKS["second"], Search(steps=150, batch_size=64)
     (front,) = module_fronts(
         planted(), ["relu1"], (x, y), (BITS, CLASSES), [task], [1.0, 0.01], search=search, seed=7
     )

@@ -78,7 +78,7 @@ def command(words: Sequence[str]) -> None:
         train,
         validation,
         [one_against_rest(one, data.classes) for one in dict.fromkeys(chosen)],
-        dict.fromkeys(settings.alphas),
+        sorted(set(settings.alphas)),
         head=settings.head,
         search=Search(steps=settings.steps, batch_size=settings.batch_size),
         seed=settings.seed,

@@ -250,7 +250,7 @@ def test_controls_of_a_module_of_digits(digits):
 
 def test_a_front_is_of_modules_as_each_is_alone():
     x, y = data()
-    task, search = TASKS["second"], Search(steps=150, batch_size=64)
+    task, search = TASKS["second"], Search(steps=250, batch_size=64)
     (front,) = module_fronts(
         planted(), ["relu1"], (x, y), (BITS, CLASSES), [task], [1.0, 0.01], search=search, seed=7
     )

@@ -110,8 +110,8 @@ def units_kept(ax: Axes, counts: Mapping[str, Sequence[int]], names: Sequence[st
     >>> from matplotlib.figure import Figure
     >>> ax = Figure().subplots()
     >>> units_kept(ax, {"relu1": [12, 9], "relu2": [5, 3]}, ["0", "1"])
-    >>> [(bar.get_x(), bar.get_width()) for bar in ax.patches]
-    [(0.0, 12.0), (0.0, 9.0), (12.0, 5.0), (9.0, 3.0)]
+    >>> [(int(bar.get_x()), int(bar.get_width())) for bar in ax.patches]
+    [(0, 12), (0, 9), (12, 5), (9, 3)]
     """
     if not counts or not names or any(len(kept) != len(names) for kept in counts.values()):
         sizes = {layer: len(kept) for layer, kept in counts.items()}

@@ -20,6 +20,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "information": ["information_maps", "modularity_panels"],
         "laws": ["panels", "latent_against_formula", "target_against_equation"],
         "lesions": ["accuracy_by_severity", "recovery", "lost_words"],
+        "modules": ["accuracy_against_size", "module_panels", "overlap_matrix", "units_kept"],
         "studies": ["curves_by_trend", "bars", "parallel_coordinates"],
         "subsets": [
             "gradients_by_unit",

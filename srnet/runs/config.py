@@ -103,6 +103,18 @@ Counts = Annotated[
     Field(min_length=1),
     _says("whole numbers >= 1"),
 ]
+Wholes = Annotated[
+    tuple[_Depth, ...],
+    BeforeValidator(_several),
+    Field(min_length=1),
+    _says("whole numbers >= 0"),
+]
+Positives = Annotated[
+    tuple[Annotated[_Float, Field(gt=0)], ...],
+    BeforeValidator(_several),
+    Field(min_length=1),
+    _says("numbers > 0"),
+]
 Names = Annotated[
     tuple[str, ...], BeforeValidator(_several), Field(min_length=1), _says("a list of names")
 ]

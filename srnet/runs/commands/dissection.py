@@ -8,10 +8,11 @@ from sdnet.errors import InputError, nearest
 
 KINDS = {
     "train": "train a dense classifier to dissect, and keep it as a state",
-    "information": "mutual information between units, trained against untrained; heat maps",
-    "modularity": "are sets of units modules? C1, C2 and C3 against random sets; figure",
     "ablation": "what each unit of a layer does to the output",
     "direction": "which direction of a layer matters most to the output",
+    "information": "mutual information between units, trained against untrained; heat maps",
+    "modularity": "are sets of units modules? C1, C2 and C3 against random sets; figure",
+    "modules": "which units each class needs, by learning masks, and how those sets overlap",
     "subsets": "loss of every subset of a layer's units: who contributes, who interacts",
 }
 """Each is the function `command` of the module of that name in `srnet.runs.commands.dissecting`."""

@@ -93,7 +93,8 @@ def test_those_with_more_steps_come_first():
 def test_critics_that_have_no_stack():
     conv = CSDNet(N, conv_arch=[2])
     assert form(conv) is None
-    assert form(SDNet(N, hid_num=1, hid_size=4, stack=(2,))) is None
+    stacks = [SDNet(N, hid_num=1, hid_size=4, stack=stack) for stack in ((2,), (3,), ())]
+    assert form(stacks[0]) == form(stacks[1]) != form(stacks[2])
     with pytest.raises(InputError):
         CriticStack([conv], B)
 

@@ -157,7 +157,7 @@ class Run:
     def pause(self, done: int, checkpoint_every: int) -> None:
         """What is due after a stretch: measures, also to the tracker, and a state on disk."""
         record, log_freq = self.record, self.config.log_freq
-        if done % log_freq == 0 and record["measures"]["epoch"][-1:] != [done]:
+        if done % log_freq == 0 and [done] not in ([0], record["measures"]["epoch"][-1:]):
             add(record, measures(self.training, self.validation, record), done, log_freq)
             if self.tracker is not None:
                 self.tracker.log(by_member(record["measures"]), done)

@@ -188,10 +188,7 @@ class SDNet(Critic):
     def forward(self, curves: Float[Tensor, "*curves"]) -> Float[Tensor, "*scores"]:
         """(*stack, b, n) or, with an embedding, (*stack, b, n, c) -> scores (*stack, b)."""
         self.check(curves)
-        if self.embedding is not None:
-            points = curves.flatten(-3, -2)
-            curves = self.embedding(points).unflatten(-2, (-1, self.in_size)).squeeze(-1)
-        return self.critic(curves).squeeze(-1)
+        return scores(self.networks, curves)
 
     def gradients(
         self, real: Tensor, fake: Tensor, epsilon: Tensor | None
@@ -233,6 +230,15 @@ class SDNet(Critic):
 
     def __getstate__(self):
         return {**self.__dict__, "_dense": None}  # a copy has weights, so views, of its own
+
+
+def scores(networks: Sequence[MLP], curves: Float[Tensor, "*curves"]) -> Float[Tensor, "*scores"]:
+    """What embedding, if there is one, and critic make of curves, see `SDNet.forward`."""
+    *embedding, critic = networks
+    for network in embedding:
+        points = curves.flatten(-3, -2)
+        curves = network(points).unflatten(-2, (-1, critic.in_size)).squeeze(-1)
+    return critic(curves).squeeze(-1)
 
 
 class CSDNet(Critic):

@@ -167,8 +167,11 @@ class DenseGradients:
         weights = torch.as_tensor(gp, dtype=curves.dtype, device=curves.device)
         self.penalty_share = weights.unsqueeze(-1) * (2 / count)
 
-    def member(self, number: int) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
-        """A stack member's weight, bias and their gradients, of each layer, as parts of these."""
+    def member(self, number: int | slice) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
+        """A stack member's weight, bias and their gradients, of each layer, as parts of these.
+
+        A slice is of several members, which keep their axis.
+        """
         e = number
         return [(x.weight[e], x.bias[e, 0], x.weight_grad[e], x.bias_grad[e]) for x in self.layers]
 

@@ -21,6 +21,7 @@ AT_ONCE = 8
 """Members of a stack that are computed together where no gradient is asked for."""
 
 T = TypeVar("T", int, str)
+Module = TypeVar("Module", bound=nn.Module)
 
 Random = torch.Generator | Sequence[torch.Generator] | None
 """Where a stack's weights come from: one generator draws the whole stack; a sequence of E draws
@@ -145,6 +146,36 @@ def stacked(networks: Sequence[MLP]) -> MLP:
     return many
 
 
+def joined(modules: Sequence[Module]) -> Module:
+    """Modules alike but for their stacks (E_1, ...), (E_2, ...), as one of (E_1 + E_2 + ..., ...).
+
+    They keep their parameters and buffers in the tensors of the whole from now on.
+
+    >>> parts, x = [MLP(3, 1, hid_num=1, hid_size=8, stack=(e,)) for e in (2, 3)], torch.rand(10, 3)
+    >>> many = joined(parts)
+    >>> many.stack, torch.allclose(many(x)[2:], parts[1](x), atol=1e-6)
+    ((5,), True)
+    >>> _ = many.biases[1].data.fill_(7.0)
+    >>> parts[0].biases[1].flatten().tolist()
+    [7.0, 7.0]
+    """
+    whole = copy.deepcopy(modules[0])
+    tables = [_tensors(module) for module in modules]
+    for name, tensor in _tensors(whole).items():
+        own = [table[name] for table in tables]
+        tensor.data = torch.cat([part.data for part in own])
+        for part, place in zip(own, tensor.data.split([len(p) for p in own]), strict=True):
+            part.data = place
+    for network in whole.modules():
+        if isinstance(network, MLP):
+            network.stack = (len(network.weights[0]), *network.stack[1:])
+    return whole
+
+
+def _tensors(module: nn.Module) -> dict[str, Tensor]:
+    return {**dict(module.named_parameters()), **dict(module.named_buffers())}
+
+
 def check_whole(name: str, value: object, least: int) -> None:
     """Raise an InputError unless `value` is a whole number of at least `least`."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
@@ -168,6 +199,9 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     if x.dim() == 2 and weight.dim() == 2:
         return torch.addmm(bias, x, weight)
     if x.dim() == 3 and weight.dim() == 3:
+        if weight.shape[0] == weight.shape[-1] == 1:  # as of two: one alone is rounded otherwise
+            x, weight, bias = (tensor.expand(2, *tensor.shape[1:]) for tensor in (x, weight, bias))
+            return torch.baddbmm(bias.unsqueeze(-2), x, weight)[:1]
         return torch.baddbmm(bias.unsqueeze(-2), x, weight)
     return x @ weight + bias.unsqueeze(-2)
 

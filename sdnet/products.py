@@ -1,5 +1,6 @@
 """Matrix products into given tensors, of one network or of a stack to its members' bits."""
 
+import math
 from collections.abc import Callable
 from functools import cache, partial
 
@@ -7,6 +8,9 @@ import torch
 from torch import Tensor
 
 Layout = tuple[tuple[int, ...], tuple[int, ...]]
+
+TRIED = 3000
+"""Numbers of a layout that have to be rounded alike."""
 
 
 def product(a: Tensor, b: Tensor, out: Tensor, bias: Tensor | None = None) -> Callable[[], object]:
@@ -48,8 +52,23 @@ def _in_turn(products: list[Callable]) -> None:
 def _rounds_alike(
     a: Layout, b: Layout, out: Layout, bias: Layout | None, dtype: torch.dtype
 ) -> bool:
-    """Whether batched products of numbers so laid out have the bits of single ones."""
+    """Whether batched products of numbers so laid out have the bits of single ones.
+
+    Tried until `TRIED` numbers have come out alike: a few may do so by chance.
+    """
     generator = torch.Generator().manual_seed(0)
+    tries = math.ceil(TRIED / (math.prod(out[0]) or TRIED))
+    return all(_one_rounds_alike(a, b, out, bias, dtype, generator) for _ in range(tries))
+
+
+def _one_rounds_alike(
+    a: Layout,
+    b: Layout,
+    out: Layout,
+    bias: Layout | None,
+    dtype: torch.dtype,
+    generator: torch.Generator,
+) -> bool:
     given = [
         None
         if layout is None

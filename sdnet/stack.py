@@ -7,15 +7,16 @@ for how long is the business of `sdnet.together`.
 
 import time
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
-from sdnet.critic import Critic, SDNet
+from sdnet.critic import Critic, SDNet, scores
 from sdnet.errors import InputError
 from sdnet.gradients import DenseGradients
-from sdnet.mlp import stacked
+from sdnet.mlp import joined, stacked
 from sdnet.training import BLOCK, Curves
 
 
@@ -28,20 +29,21 @@ class CriticStack:
 
     Args:
         critics: those with more `iters` first, so that who still has steps to take in an epoch is
-            always the first few of the stack.
-        count: curves a side.
+            always the first few of the stack. One may be a stack (E_i,) itself, with one optimiser
+            for all its members: then all are, and E is the sum.
+        real, fake: curves a side; as many fake ones as real ones if not given.
 
     Raises:
         InputError: critics that don't fit one stack.
 
     >>> critics = [SDNet(4, hid_num=1, hid_size=8, iters=iters, gp=0) for iters in (3, 2)]
-    >>> stack = CriticStack(critics, count=5)
+    >>> stack = CriticStack(critics, 5)
     >>> margins, norms = stack.step(2, *torch.rand(2, 2, 5, 4), None)       # the third step
     >>> margins.shape, norms
     (torch.Size([1, 10]), None)
     """
 
-    def __init__(self, critics: Sequence[Critic], count: int):
+    def __init__(self, critics: Sequence[Critic], real: int, fake: int | None = None):
         forms = {form(critic) for critic in critics}
         iters = [critic.iters for critic in critics]
         if len(forms) != 1 or None in forms or iters != sorted(iters, reverse=True):
@@ -51,18 +53,31 @@ class CriticStack:
             )
         first = critics[0]
         self.critics, self.embedded = list(critics), first.embedding is not None
-        networks = [stacked(nets) for nets in zip(*(c.networks for c in critics), strict=True)]
-        sizes = len(critics), count, first.in_size, *[first.emb_size] * self.embedded
-        penalties = torch.tensor([critic.gp for critic in critics], dtype=torch.float64)
-        whole = DenseGradients(networks, sizes, sizes, first.objective, penalties)
-        for number, critic in enumerate(critics):
-            critic.live_in(whole.member(number))
-        self.active = [sum(number > step for number in iters) for step in range(iters[0])]
+        of_stacks = bool(first.stack)
+        join = joined if of_stacks else stacked
+        self.networks = [join(nets) for nets in zip(*(c.networks for c in critics), strict=True)]
+        ends = list(accumulate(critic.stack[0] if of_stacks else 1 for critic in critics))
+        self.size, point = ends[-1], [first.in_size, *[first.emb_size] * self.embedded]
+        places = [slice(*place) for place in pairwise([0, *ends])]
+        penalties = torch.zeros(self.size, dtype=torch.float64)
+        for critic, place in zip(critics, places, strict=True):
+            penalties[place] = critic.gp
+        sides = [(self.size, count, *point) for count in (real, real if fake is None else fake)]
+        whole = DenseGradients(self.networks, *sides, first.objective, penalties)
+        for critic, place in zip(critics, places, strict=True):
+            critic.live_in(whole.member(place if of_stacks else place.start))
+        stepping = [sum(number > step for number in iters) for step in range(iters[0])]
+        self.stepping = [self.critics[:count] for count in stepping]
+        self.active = [ends[count - 1] for count in stepping]
         ends = sorted(set(iters))  # the spans of steps that as many take part in
         self.spans = [
             (self.active[begin], slice(begin, end)) for begin, end in pairwise([0, *ends])
         ]
-        self.gradients = {k: whole.first(k) for k in set(self.active)} | {len(critics): whole}
+        self.gradients = {k: whole.first(k) for k in set(self.active)} | {self.size: whole}
+
+    def scores(self, curves: Float[Tensor, "e *curves"]) -> Float[Tensor, "e b"]:
+        """What each thinks of its curves, (E, b, n[, c])."""
+        return scores(self.networks, curves)
 
     @torch.no_grad()
     def step(
@@ -79,11 +94,11 @@ class CriticStack:
         active = self.active[number]
         if epsilon is not None and self.embedded:
             epsilon = epsilon.unsqueeze(-1)
-        if active < len(self.critics):
+        if active < self.size:
             real, fake = real[:active], fake[:active]
             epsilon = None if epsilon is None else epsilon[:active]
         figures = self.gradients[active](real, fake, epsilon)
-        for critic in self.critics[:active]:
+        for critic in self.stepping[number]:
             critic.optimizer.update()
         return figures
 
@@ -130,16 +145,18 @@ def form(critic: Critic) -> tuple | None:
     Besides shapes it is whether there is a penalty: one of weight 0 would cost, and round sums
     otherwise.
     """
-    if not isinstance(critic, SDNet) or critic.stack:
+    if not isinstance(critic, SDNet):
         return None
-    shapes = tuple(tuple(parameter.shape) for parameter in critic.parameters())
+    axes = len(critic.stack)
+    shapes = axes, *(tuple(parameter.shape[axes:]) for parameter in critic.parameters())
     device = critic.critic.weights[0].device
     return critic.in_size, critic.emb_size, critic.objective, bool(critic.gp), shapes, device
 
 
 def side_by_side(blocks: Sequence[Curves]) -> Curves:
     """The blocks of E members as one: real (BLOCK, 1 or iters, E, b, n[, c]), fake (BLOCK, E, ...),
-    epsilon (BLOCK, iters, E, b, 1). Members of fewer steps than others have zeros for the rest.
+    epsilon (BLOCK, iters, E, b, 1). What is one for all steps of a member is repeated; members of
+    fewer steps than others have zeros for the rest.
     """
     return Curves(
         _filled([block.real for block in blocks]),
@@ -153,5 +170,6 @@ def _filled(parts: Sequence[Tensor]) -> Tensor:
     most = max(part.shape[1] for part in parts)
     whole = parts[0].new_zeros(len(parts[0]), most, len(parts), *parts[0].shape[2:])
     for number, part in enumerate(parts):
-        whole[:, : part.shape[1], number] = part
+        steps = part.shape[1] if part.shape[1] > 1 else most
+        whole[:, :steps, number] = part
     return whole

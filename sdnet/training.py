@@ -171,11 +171,14 @@ class CriticLearner:
     schedule: str
     epochs: int
 
+    def rates(self, epochs: range) -> list[float]:
+        """The learning rate of each of these epochs."""
+        return [learning_rate(self.schedule, self.critic.lr, i, self.epochs) for i in epochs]
+
     def stretch(
         self, block: Curves, epochs: range, stop: Callable[[], bool]
     ) -> tuple[Figures, bool]:
-        rates = [learning_rate(self.schedule, self.critic.lr, i, self.epochs) for i in epochs]
-        return _stretch(self.critic, block, epochs.start % BLOCK, rates, stop)
+        return _stretch(self.critic, block, epochs.start % BLOCK, self.rates(epochs), stop)
 
     def state(self) -> dict:
         return training_state(self.critic)
@@ -251,15 +254,15 @@ def training_state(critic: Critic) -> dict:
     ['critic', 'optimizer']
     """
     state = {"critic": dict(critic.state_dict()), "optimizer": critic.optimizer.state_dict()}
-    return _copied(state)
+    return copied(state)
 
 
-def _copied(tree: object) -> object:
+def copied(tree: object) -> object:
     """The same containers of copies of the tensors: of each its own numbers, also where it is part
     of a larger one, which `copy.deepcopy` would copy whole."""
     if isinstance(tree, dict):
-        return {key: _copied(value) for key, value in tree.items()}
-    return [_copied(value) for value in tree] if isinstance(tree, list) else tree.clone()
+        return {key: copied(value) for key, value in tree.items()}
+    return [copied(value) for value in tree] if isinstance(tree, list) else tree.clone()
 
 
 def restore(critic: Critic, state: dict) -> None:

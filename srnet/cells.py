@@ -83,7 +83,10 @@ class DSN(nn.Module):
 
     def forward(self, x: Float[Tensor, "*rows d"]) -> Float[Tensor, "*units"]:
         """(n, d) or (*stack, n, d) -> (*stack, n, k)."""
-        return self.networks(self._seen(x)).squeeze(-1).mT
+        curves = self.networks(self._seen(x)).squeeze(-1)
+        if curves.requires_grad:  # sums over points are rounded by layout, which is another for one
+            curves.register_hook(Tensor.contiguous)
+        return curves.mT
 
     def jacobian(self, x: Float[Tensor, "*rows d"]) -> Float[Tensor, "*jac"]:
         """d g_i / d x_j, (*stack, n, k, d), in one pass; differentiable by weights and mask."""

@@ -32,6 +32,11 @@ class Weights:
     a2: float = 0.0
     e3: float = 0.0
 
+    @property
+    def of_masks(self) -> bool:
+        """Whether the input masks are asked for."""
+        return bool(self.e1 or self.a1 or self.a2)
+
 
 def penalty(
     weights: Weights,

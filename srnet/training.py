@@ -1,120 +1,28 @@
-"""The joint loop: E generators and their E critics, trained at once. Modules and tensors only.
+"""Generators and their critics of one run, as `sdnet.training.stretches` trains them.
 
-An epoch of a member, with z its latents at the points of its curves:
-
-    critic      `iters` steps on library draws against z as it stands
-    generator   for each batch of rows, one step on  mean (head(latents(x)) - y)^2 + penalty(z)
-
-A guide's penalty is of the latents at points of its own. Of a batch of all rows the latents at the
-rows, the critics' points and the guide's come from one forward pass.
-
-Members never meet: each loss is of its own member, and so is each gradient. A member whose
-figures are no longer numbers is lost: its weights are NaN from the end of that stretch on, and the
-others go on.
+What an epoch does is `srnet.epochs`' subject; here are networks, optimisers and average of a run,
+its state, and what becomes of members: one whose figures are no longer numbers is lost. Its weights
+are NaN from the end of that stretch on, and the others go on.
 """
 
 import copy
-import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Iterable
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sdnet.adam import Adam
 from sdnet.critic import Critic
 from sdnet.errors import InputError
-from sdnet.extension import seen
 from sdnet.objective import margin_accuracy
-from sdnet.training import BLOCK, learning_rate, restore, training_state
+from sdnet.training import copied, learning_rate, restore, training_state
+from srnet.epochs import Epochs, critics_view
 from srnet.network import SRNet
-from srnet.penalties import Weights, penalty
+from srnet.penalties import penalty
+from srnet.recipes import Block, Figures, Guide, Recipe
 
-
-@dataclass(frozen=True)
-class Recipe:
-    """How generators are trained.
-
-    weights: of the penalties. lr, wd, betas: of the generators' Adam; the critics have their own.
-    schedule, critic_schedule: of the two learning rates over all `epochs`, see
-    `sdnet.training.learning_rate`. iters: the critics' steps an epoch, 0 for critics that stay as
-    they are. batch_size: rows of a step, None for all of them. points: a curve is what a latent
-    draws at the first so many rows, None for all of them. ext, ext_type: what the critics see
-    beside the values. average: decay of the running average of the generators' weights, 0 for none.
-    """
-
-    epochs: int
-    weights: Weights = field(default_factory=Weights)
-    lr: float = 1e-3
-    wd: float = 0.0
-    betas: tuple[float, float] = (0.9, 0.999)
-    schedule: str = "constant"
-    critic_schedule: str = "constant"
-    iters: int = 5
-    batch_size: int | None = None
-    points: int | None = None
-    ext: tuple[str, ...] = ()
-    ext_type: str = "stack"
-    average: float = 0.0
-
-
-@dataclass(frozen=True)
-class Block:
-    """What a block of epochs trains on besides the table; None what its recipe doesn't need.
-
-    real: (BLOCK, 1 or iters, E, b, n[, c]), library draws as the critics see them.
-    epsilon: (BLOCK, iters, E, b, 1), where the critics' gradient penalty is taken.
-    draws: (E, m, n), the library curves that e3 compares latents with.
-    order: (BLOCK, E, rows), in which order each epoch goes through the rows; None: as they stand.
-    """
-
-    real: Tensor | None = None
-    epsilon: Tensor | None = None
-    draws: Float[Tensor, "e m n"] | None = None
-    order: Int64[Tensor, "block e rows"] | None = None
-
-
-@dataclass
-class Figures:
-    """A row for each epoch, with a number for each member: `rows` are (epochs, E) by their names.
-
-    "loss" (squared error) and "penalty" (weighted) are means over the epoch's steps, "acc" is
-    the critics' accuracy before their steps, where critics are trained; all are NaN from the epoch
-    on in which a member is lost. `times` are seconds.
-    """
-
-    rows: dict[str, Tensor]
-    times: list[float]
-    non_finite: int | None = None  # the epoch of this stretch in which the last member was lost
-
-
-@runtime_checkable
-class Guide(Protocol):
-    """What may lead the latents besides the critics.
-
-    every: epochs between two updates. points: where the guide looks at the latents, (m, d); they
-    need not be rows of the table.
-    """
-
-    every: int
-    points: Tensor
-
-    def update(self, model: SRNet, epoch: int) -> None:
-        """Called without gradients, before the epoch; may change weights in place."""
-
-    def penalty(self, curves: Tensor, progress: float) -> Tensor:
-        """(E, k, m), latents at the points -> (E,), added to the loss of each step.
-
-        progress is the share of epochs done, in [0, 1).
-        """
-
-    def state_dict(self) -> dict:
-        """Tensors and plain containers from which `load_state_dict` brings everything back."""
-
-    def load_state_dict(self, state: dict) -> None:
-        """Put the guide back to a `state_dict`."""
+__all__ = ["Block", "Figures", "Guide", "JointTraining", "Recipe"]
 
 
 class JointTraining:
@@ -160,19 +68,13 @@ class JointTraining:
         self.optimizer = Adam(self.parameters, recipe.lr, recipe.betas, recipe.wd)
         self.averaged = copy.deepcopy(model).requires_grad_(False) if recipe.average else model
         """The generators to be judged and kept: of averaged weights, or the trained ones."""
+        self._epochs = Epochs([self])
 
     def stretch(
         self, block: Block, epochs: range, stop: Callable[[], bool]
     ) -> tuple[Figures, bool]:
-        rows, times, stopped = [], [], False
-        for epoch in epochs:
-            began = time.perf_counter()
-            rows.append(self._epoch(epoch, block))
-            times.append(time.perf_counter() - began)
-            stopped = stop()
-            if stopped:
-                break
-        return self._figures(rows, times), stopped
+        figures, stopped = self._epochs.stretch([block], epochs, stop)
+        return figures[0], stopped
 
     def state(self) -> dict:
         state = {
@@ -181,9 +83,9 @@ class JointTraining:
         }
         if self.recipe.average:
             state["average"] = dict(self.averaged.state_dict())
+        state = copied(state)
         if self.guide is not None:
-            state["guide"] = self.guide.state_dict()
-        state = copy.deepcopy(state)
+            state["guide"] = copy.deepcopy(self.guide.state_dict())
         return state | training_state(self.critic) if self.recipe.iters else state
 
     def restore(self, state: dict) -> None:
@@ -198,7 +100,8 @@ class JointTraining:
 
     def curves(self, model: SRNet) -> tuple[Float[Tensor, "e k n"], Tensor]:
         """The latents of generators at the points, as values and as the critics see them."""
-        return self._seen(model, model.latents(self.points).mT)
+        values = model.latents(self.points).mT
+        return values, critics_view(model, values, self.points, self.recipe)
 
     def scores(self, curves: Tensor) -> Float[Tensor, "e k"]:
         """What the critics, or the one critic, think of curves that they see, (E, k, n[, c])."""
@@ -206,66 +109,23 @@ class JointTraining:
             return self.critic(curves)
         return self.critic(curves.flatten(0, 1)).unflatten(0, curves.shape[:2])
 
-    def _seen(self, model: SRNet, values: Tensor) -> tuple[Tensor, Tensor]:
-        slopes, recipe = None, self.recipe
-        if "grad" in recipe.ext:
-            slopes = model.latents.jacobian(self.points).movedim(-2, -3)
-        return values, seen(values, self.points, slopes, recipe.ext, recipe.ext_type)
-
-    def _epoch(self, epoch: int, block: Block) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Squared errors (E,), penalties (E,), and the critics' first margins (E, b + b)."""
+    def set_rates(self, epoch: int) -> None:
+        """The learning rates of an epoch."""
         recipe = self.recipe
         self.optimizer.lr = learning_rate(recipe.schedule, recipe.lr, epoch, recipe.epochs)
-        if self.guide is not None and epoch % self.guide.every == 0:
-            with torch.no_grad():
-                self.guide.update(self.model, epoch)
-        losses, penalties, margins = [], [], None
-        for number, (x, y) in enumerate(self._batches(block, epoch % BLOCK)):
-            places = self.model.latents(self.places)
-            z = places[:, : len(x)] if x is self.x else self.model.latents(x)
-            values, curves = self._seen(self.model, places[:, : len(self.points)].mT)
-            if number == 0 and recipe.iters:
-                margins = self._train_critic(curves.detach(), block, epoch)
-            losses.append((self.model.head(z) - y).square().mean((-2, -1)))
-            added = self._penalty(values, curves, block)
-            if self.guide is not None:
-                guided = places[:, -len(self.guide.points) :].mT
-                added = added + self.guide.penalty(guided, epoch / recipe.epochs)
-            penalties.append(added)
-            self._step(losses[-1] + added)
-        means = (torch.stack(numbers).detach().mean(0) for numbers in (losses, penalties))
-        return *means, margins
+        if recipe.iters:
+            self.critic.optimizer.lr = learning_rate(
+                recipe.critic_schedule, self.critic.lr, epoch, recipe.epochs
+            )
 
-    def _batches(self, block: Block, place: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The rows of each step: the whole table, (E, size, d) of an order, or (size, d)."""
-        size = self.recipe.batch_size
-        if size is None:
-            yield self.x, self.y
-        elif block.order is None:
-            yield from zip(self.x.split(size), self.y.split(size), strict=True)
-        else:
-            for rows in block.order[place].split(size, dim=-1):
-                yield self.x[rows], self.y[rows]
+    def penalty(
+        self, values: Tensor, scores: Tensor | None, mask: Tensor | None, block: Block
+    ) -> Float[Tensor, "e"]:
+        """What critic, masks and draws add to the squared errors; see `srnet.penalties`."""
+        return penalty(self.recipe.weights, values, scores, mask, block.draws)
 
-    def _train_critic(self, fake: Tensor, block: Block, epoch: int) -> Tensor:
-        critic, place, recipe = self.critic, epoch % BLOCK, self.recipe
-        rate = learning_rate(recipe.critic_schedule, critic.lr, epoch, recipe.epochs)
-        critic.optimizer.lr, real, margins = rate, block.real[place], []
-        for i in range(recipe.iters):
-            epsilon = None if block.epsilon is None else block.epsilon[place, i]
-            margins.append(critic.step(real[i % len(real)], fake, epsilon)[0])
-        return margins[0]
-
-    def _penalty(self, values: Tensor, curves: Tensor, block: Block) -> Tensor:
-        weights = self.recipe.weights
-        scores = self.scores(curves) if weights.sd else None
-        mask = self.model.latents.mask() if weights.e1 or weights.a1 or weights.a2 else None
-        return penalty(weights, values, scores, mask, block.draws)
-
-    def _step(self, losses: Float[Tensor, "e"]) -> None:
-        for parameter in self.parameters:
-            parameter.grad = None
-        torch.autograd.backward(losses.sum(), inputs=self.parameters)
+    def step(self) -> None:
+        """An update of the generators from every parameter's `.grad`, and of their average."""
         self.optimizer.step()
         if self.recipe.average:
             # a young average forgets faster, so that it isn't of the first weights
@@ -274,7 +134,11 @@ class JointTraining:
             averages = list(self.averaged.parameters())
             torch._foreach_lerp_(averages, [p.detach() for p in self.parameters], 1 - decay)
 
-    def _figures(self, rows: list[tuple], times: list[float]) -> Figures:
+    def figures(self, rows: list[tuple], times: list[float]) -> Figures:
+        """Of what epochs gave: squared errors (E,), penalties (E,), margins (E, b + b) or None.
+
+        Members whose numbers are none any more are lost.
+        """
         if not rows:
             return Figures({}, times)
         loss, penalties, margins = zip(*rows, strict=True)

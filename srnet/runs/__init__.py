@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "critic": ["train_critic"],
         "critics": ["train_critics"],
         "generator": ["train_generator"],
+        "generator_runs": ["train_generators"],
         "generators": ["load_generator"],
         "growth": ["growth_study"],
         "lesions.study": ["lesion_study"],

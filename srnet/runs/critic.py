@@ -13,6 +13,7 @@ from sdnet.critic import Critic
 from sdnet.library import SDData
 from sdnet.mlp import check_whole
 from sdnet.objective import evaluate
+from sdnet.together import Member
 from srnet.runs.assembly import critic_args, fitted, make_critic
 from srnet.runs.config import CriticConfig
 from srnet.runs.curves import CurveSource, random_stream
@@ -115,6 +116,17 @@ class Run:
     record: dict
     path: str | Path | None
     tracker: Tracker | None
+    advice: str = ADVICE
+
+    @property
+    def weight(self) -> int:
+        """Of its epochs, in the time that those of a stack take."""
+        return self.config.disc.iters
+
+    def trainee(self) -> Member:
+        """What trains together with others."""
+        schedule = self.config.disc.schedule
+        return Member(self.critic, self.source.block, self.config.epochs, schedule)
 
     def check(self) -> None:
         """Raise the InputErrors that training would end with, perhaps hours later."""

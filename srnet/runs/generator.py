@@ -1,15 +1,16 @@
 """A generator run: from hyperparameters, tables and a library to a state with E generators."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from sdnet.errors import InputError
 from sdnet.library import SDData
 from sdnet.mlp import check_whole
 from sdnet.training import stretches
+from srnet.recipes import Figures, Guide
 from srnet.runs.curves import MemberSource
 from srnet.runs.generator_config import GeneratorConfig
 from srnet.runs.generators import (
@@ -37,7 +38,11 @@ from srnet.runs.stopping import Stopping
 from srnet.runs.tracking import Tracker
 from srnet.runs.values import build, to_plain
 from srnet.tables import SRData
-from srnet.training import Figures, Guide, JointTraining
+from srnet.together import Member
+from srnet.training import JointTraining
+
+ADVICE = "a smaller lr or disc.lr helps"
+"""Against numbers that end."""
 
 
 def train_generator(
@@ -100,48 +105,98 @@ def train_generator(
     >>> state["history"]["loss"].shape, sorted(state["members"][state["best"]])
     (torch.Size([3, 2]), ['choice', 'loss', 'loss_inside', 'member', 'min_corr', ...])
     """
-    check_whole("seed", seed, 0)
     check_whole("checkpoint_every", checkpoint_every, 1)
+    options = {"state": state, "path": path, "tracker": tracker, "device": device}
+    run = begin(hyperparams, train, val, lib, seed, critic=critic, guide=guide, **options)
+    run.check()
+    with one_thread():
+        for done in _epochs(run, checkpoint_every, progress, watch):
+            run.pause(done, checkpoint_every)
+        run.finish()
+    return run.record
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A generators' run: what it was asked, what is trained on which curves, its state so far."""
+
+    config: GeneratorConfig
+    training: JointTraining
+    source: MemberSource
+    validation: Validation
+    record: dict
+    path: str | Path | None
+    tracker: Tracker | None
+    advice: str = ADVICE
+
+    @property
+    def weight(self) -> int:
+        """Of its epochs, in the time that those of a stack take."""
+        return self.config.restarts
+
+    def trainee(self) -> Member:
+        """What trains together with others."""
+        config = self.config
+        return Member(self.training, self.source.block, config.epochs, (config.log_freq,))
+
+    def check(self) -> None:
+        """Raise the InputErrors that the run would end with, perhaps hours later."""
+        if self.path is not None:
+            check_writable(self.path)
+
+    def keep(self, figures: Figures) -> None:
+        """Add the figures of a stretch to the record, without its times."""
+        history, before = self.record["history"], lost(self.record["history"]["loss"])
+        for name, rows in figures.rows.items():
+            history[name] = torch.cat([history[name], rows.to(history[name])])
+        for member, epoch in lost(history["loss"]).items():
+            if member not in before:
+                told = (member, epoch, self.advice)
+                log.warning("member %d is lost: non-finite in epoch %d; %s", *told)
+
+    def pause(self, done: int, checkpoint_every: int) -> None:
+        """What is due after a stretch: measures, also to the tracker, and a state on disk."""
+        record, log_freq = self.record, self.config.log_freq
+        if done % log_freq == 0 and [done] not in ([0], record["measures"]["epoch"][-1:]):
+            add(record, measures(self.training, self.validation, record), done, log_freq)
+            if self.tracker is not None:
+                self.tracker.log(by_member(record["measures"]), done)
+        if self.path is not None and done % checkpoint_every == 0:
+            save_state(self.path, {**record, **on_cpu(self.training.state())})
+
+    def finish(self) -> None:
+        """Put weights, members and the best of them into the record, and it where it is kept."""
+        record, training = self.record, self.training
+        record.update(on_cpu(training.state()))
+        row = measures(training, self.validation, record)
+        row["unread"] = unread(training.averaged, training.points, record["library"])
+        record.update(chosen(row, record))
+        if self.path is not None:
+            save_state(self.path, record)
+        if self.tracker is not None:
+            self.tracker.finish(record["members"][record["best"]])
+
+
+def begin(
+    hyperparams: Mapping,
+    train: SRData,
+    val: SRData,
+    lib: SDData | None,
+    seed: int,
+    *,
+    critic: Mapping | None = None,
+    guide: Guide | None = None,
+    state: Mapping | None,
+    path: str | Path | None,
+    tracker: Tracker | None,
+    device: str,
+) -> Run:
+    """A run before its first epoch, or gone on with from a state; see `train_generator`."""
+    check_whole("seed", seed, 0)
     x = table("train.in_data", train.in_data, "(n, d) of the inputs", device)
     y = table("train.target_data", train.target_data, "(n, out) of the target", device)
     config = fitted(build(GeneratorConfig, hyperparams, "hyperparams"), x, y)
     validation = Validation(val, x, y, device)
-    training, record = _start(config, x, y, lib, seed, critic, guide, state, device)
-    record["validation"] = validation.counts()
-    source = MemberSource(config, training.points, len(x), lib, seed)
-    if path is not None:
-        check_writable(path)  # now, rather than after hours of training
-    with one_thread():
-        for done in _epochs(training, source, config, record, checkpoint_every, progress, watch):
-            if done % config.log_freq == 0 and record["measures"]["epoch"][-1:] != [done]:
-                add(record, measures(training, validation, record), done, config.log_freq)
-                if tracker is not None:
-                    tracker.log(by_member(record["measures"]), done)
-            if path is not None and done % checkpoint_every == 0:
-                save_state(path, {**record, **on_cpu(training.state())})
-        record |= on_cpu(training.state())
-        row = measures(training, validation, record)
-        row["unread"] = unread(training.averaged, training.points, record["library"])
-        record |= chosen(row, record)
-    if path is not None:
-        save_state(path, record)
-    if tracker is not None:
-        tracker.finish(record["members"][record["best"]])
-    return record
-
-
-def _start(
-    config: GeneratorConfig,
-    x: Tensor,
-    y: Tensor,
-    lib: SDData | None,
-    seed: int,
-    trained: Mapping | None,
-    guide: Guide | None,
-    state: Mapping | None,
-    device: str,
-) -> tuple[JointTraining, dict]:
-    """The networks and the record that a run begins with, or goes on with."""
     points = x[: config.points]
     if lib is not None:
         lib.check(points, with_partials="grad" in config.ext)
@@ -157,9 +212,9 @@ def _start(
     model = make_generators(arguments, config.restarts, seed).to(device)
     if config.projection:
         guide = guide_of(config, model, x, y, lib)
-    critic, critic_arguments = critics_of(config, points, seed, trained)
-    critic = critic if critic is None else critic.to(device)
-    training = JointTraining(model, critic, x, y, recipe_of(config), guide)
+    judge, critic_arguments = critics_of(config, points, seed, critic)
+    judge = judge if judge is None else judge.to(device)
+    training = JointTraining(model, judge, x, y, recipe_of(config), guide)
     none = x.new_empty(0, config.restarts).cpu()
     rows = ["loss", "penalty"] + ["acc"] * bool(training.recipe.iters)
     record = {
@@ -175,12 +230,14 @@ def _start(
         "times": [],
         "measures": {"epoch": []},
         "latents": {"epoch": []},
+        "validation": validation.counts(),
     }
-    if trained is not None:
-        record["critic"] = on_cpu(dict(critic.state_dict()))
+    if critic is not None:
+        record["critic"] = on_cpu(dict(judge.state_dict()))
     if state is not None:
         record |= _continued(training, record, state)
-    return training, record
+    source = MemberSource(config, training.points, len(x), lib, seed)
+    return Run(config, training, source, validation, record, path, tracker)
 
 
 def _continued(training: JointTraining, record: Mapping, state: Mapping) -> dict:
@@ -206,36 +263,22 @@ def _continued(training: JointTraining, record: Mapping, state: Mapping) -> dict
     }
 
 
-def _epochs(
-    training: JointTraining,
-    source: MemberSource,
-    config: GeneratorConfig,
-    record: dict,
-    checkpoint_every: int,
-    progress: bool,
-    watch: Watch | None,
-) -> Iterator[int]:
+def _epochs(run: Run, checkpoint_every: int, progress: bool, watch: Watch | None) -> Iterator[int]:
     """Train, keep the record, and say after each stretch how many epochs are done."""
 
     def train(stop: Stopping) -> Iterator[Figures]:
         return stretches(
-            training,
-            source.block,
-            config.epochs,
-            start=len(record["times"]),
-            pauses=(config.log_freq, checkpoint_every),
+            run.training,
+            run.source.block,
+            run.config.epochs,
+            start=len(run.record["times"]),
+            pauses=(run.config.log_freq, checkpoint_every),
             stop=stop,
         )
 
     def keep(figures: Figures) -> dict[str, float]:
-        history, before = record["history"], lost(record["history"]["loss"])
-        for name, rows in figures.rows.items():
-            history[name] = torch.cat([history[name], rows.to(history[name])])
-        for member, epoch in lost(history["loss"]).items():
-            if member not in before:
-                log.warning("member %d is lost: non-finite in epoch %d; %s", member, epoch, advice)
-        losses = history["loss"][-1:].nan_to_num(torch.inf)
+        run.keep(figures)
+        losses = run.record["history"]["loss"][-1:].nan_to_num(torch.inf)
         return {"loss": float(losses.min())} if figures.times else {}
 
-    advice = "a smaller lr or disc.lr helps"
-    return follow(train, record, keep, advice=advice, progress=progress, watch=watch)
+    return follow(train, run.record, keep, advice=ADVICE, progress=progress, watch=watch)

@@ -47,6 +47,57 @@ def test_a_step_is_that_of_each_critic_with_as_many():
         assert all(map(torch.equal, mine.parameters(), its.parameters()))
 
 
+@pytest.mark.parametrize("hid_size", [3, 4])
+@pytest.mark.parametrize("counts", [(0, 0, 0), (1, 2, 1), (3, 1, 1)], ids=["single", "1", "3"])
+def test_small_critics_and_those_that_are_stacks(counts, hid_size):
+    """Products of few numbers are often rounded alike by chance, when they are tried once."""
+
+    def made():
+        return [
+            SDNet(
+                N,
+                hid_num=1,
+                hid_size=hid_size,
+                lr=1e-2,
+                gp=0.1 * number,
+                iters=1,
+                stack=(count,) * bool(count),
+                generator=torch.Generator().manual_seed(number),
+            )
+            for number, count in enumerate(counts, start=1)
+        ]
+
+    critics, alone = made(), made()
+    stack = CriticStack(critics, 2)
+    sizes = [count or 1 for count in counts]
+    for seed in range(30):
+        generator = torch.Generator().manual_seed(seed)
+        sides = torch.randn(2, sum(sizes), 2, N, generator=generator)
+        epsilon = torch.rand(sum(sizes), 2, 1, generator=generator)
+        stack.step(0, *sides, epsilon)
+        parts = zip(*(side.split(sizes) for side in (*sides, epsilon)), strict=True)
+        for one, count, part in zip(alone, counts, parts, strict=True):
+            one.step(*(side if count else side[0] for side in part))
+        for mine, its in zip(critics, alone, strict=True):
+            assert all(map(torch.equal, mine.parameters(), its.parameters()))
+
+
+def test_critics_that_are_stacks_score_as_they_do_alone():
+    critics = [SDNet(N, 1, 8, stack=(2,)), SDNet(N, 1, 8, stack=(1,))]
+    curves = torch.randn(3, B, N)
+    expected = [one(part) for one, part in zip(critics, curves.split([2, 1]), strict=True)]
+    torch.testing.assert_close(CriticStack(critics, B).scores(curves), torch.cat(expected))
+
+
+def test_what_is_one_for_all_steps_is_so_beside_those_with_one_for_each():
+    blocks = [block(1), block(0)]
+    real = blocks[1].real[:, :1]
+    joined = side_by_side([blocks[0], Curves(real, blocks[1].fake, blocks[1].epsilon)])
+    assert joined.real.shape[1] == 5
+    assert torch.equal(joined.real[:, :, 1], real.expand(-1, 5, -1, -1))
+    assert torch.equal(joined.real[:, :, 0], blocks[0].real)
+
+
 def test_critics_in_a_stack_can_be_trained_alone_in_between():
     critics = [critic(number, {}) for number in (0, 3)]
     alone = copy.deepcopy(critics)
@@ -93,7 +144,8 @@ def test_those_with_more_steps_come_first():
 def test_critics_that_have_no_stack():
     conv = CSDNet(N, conv_arch=[2])
     assert form(conv) is None
-    assert form(SDNet(N, hid_num=1, hid_size=4, stack=(2,))) is None
+    stacks = [SDNet(N, hid_num=1, hid_size=4, stack=stack) for stack in ((2,), (3,), ())]
+    assert form(stacks[0]) == form(stacks[1]) != form(stacks[2])
     with pytest.raises(InputError):
         CriticStack([conv], B)
 

@@ -10,12 +10,12 @@ from functools import lru_cache
 from typing import Any
 
 from sdnet.errors import InputError
+from sdnet.mlp import pair
+from srnet.runs import critic, critics, generator, generator_runs, generators
 from srnet.runs.assembly import fitted
 from srnet.runs.config import CriticConfig, Settings, Sources
-from srnet.runs.critic import Run, begin
-from srnet.runs.critics import train_runs
-from srnet.runs.generator import train_generator
 from srnet.runs.generator_config import GeneratorConfig, Tables
+from srnet.runs.generator_grouping import form
 from srnet.runs.launch import hyperparams_of, load_sources, load_tables
 from srnet.runs.measuring import SHOWN
 from srnet.runs.running import table
@@ -25,6 +25,8 @@ from srnet.runs.tracking import Tracker
 from srnet.runs.values import build
 
 _EACH_ITS_OWN = {"lr", "wd", "betas", "gp", "iters", "schedule"}  # in a stack
+
+_TABLES = "data", "in_var", "target_var", "rows"  # that generators are trained on
 
 BatchWatch = Callable[[int, Mapping], str | None]
 """Is given a trial's place in the batch and its record so far; a word ends the trial."""
@@ -40,7 +42,7 @@ def train_batch(
     ended: Ended,
     trackers: Sequence[Tracker] | None = None,
 ) -> None:
-    """Train trials: each to the state that it would have alone. Critics train in stacks.
+    """Train trials, in stacks as far as they can: each to the state that it would have alone.
 
     Args:
         kind: "critic" or "fit", see `srnet.runs.sweeps.command.KINDS`.
@@ -62,12 +64,14 @@ def likeness(kind: str, settings: Settings) -> tuple[float, Hashable]:
 
     Trials that train alone have nothing in common, nor have those that can't be trained.
     """
-    if kind != "critic":
-        return 0.0, object()
     try:
-        config = _config(settings)
+        return {"critic": _likeness_of_critics, "fit": _likeness_of_generators}[kind](settings)
     except InputError:
         return 0.0, object()
+
+
+def _likeness_of_critics(settings: Any) -> tuple[float, Hashable]:
+    config = _config(settings)
     disc, points = config.disc, config.batch_size or 0
     inputs = points * (disc.emb_size or 1 if config.ext_type == "embed" else 1 + len(config.ext))
     layers = list(zip(_pair(disc.hid_num), _pair(disc.hid_size), strict=True))
@@ -75,6 +79,23 @@ def likeness(kind: str, settings: Settings) -> tuple[float, Hashable]:
     shared = disc.model_dump(exclude=_EACH_ITS_OWN)
     key = repr((shared, bool(disc.gp), config.ext, config.ext_type, config.arch.lat_size, points))
     return float(weights * disc.iters * config.arch.lat_size * config.epochs), key
+
+
+def _likeness_of_generators(settings: Any) -> tuple[float, Hashable]:
+    tables = _part(settings, Tables)
+    train = _data(load_tables, tables)[0]
+    x, y = (table("table", part, "", "cpu") for part in (train.in_data, train.target_data))
+    hyperparams = hyperparams_of(settings, GeneratorConfig)
+    config = generators.fitted(build(GeneratorConfig, hyperparams, "settings"), x, y)
+    arch, disc = config.arch, config.disc
+    layers = list(zip(pair("hid_num", arch.hid_num), pair("hid_size", arch.hid_size), strict=True))
+    latents = sum(size * (1 + depth * size) for depth, size in layers)
+    scores = max(pair("hid_size", disc.hid_size)) * disc.iters * bool(config.sd)
+    curves = arch.lat_size * config.restarts * config.epochs
+    shape = form(config)
+    # of other tables, too, trials train apart
+    key = object() if shape is None else (shape, repr([getattr(settings, n) for n in _TABLES]))
+    return float(len(x) * (latents + scores) * curves), key
 
 
 def check_sources(kind: str, settings: Settings) -> None:
@@ -86,10 +107,47 @@ def check_sources(kind: str, settings: Settings) -> None:
 def _critics(
     batch: Sequence[Any], watch: BatchWatch, ended: Ended, trackers: Sequence[Tracker]
 ) -> None:
+    _train_all(critics.train_runs, _begun_critic, batch, watch, ended, trackers)
+
+
+def _begun_critic(settings: Any, tracker: Tracker) -> critic.Run:
+    """A critic's run that nothing is wrong with."""
+    sources = _part(settings, Sources)
+    hyperparams = hyperparams_of(settings, CriticConfig)
+    options = {"state": None, "path": None, "tracker": tracker, "device": settings.device}
+    run = critic.begin(hyperparams, *_data(load_sources, sources), settings.seed, **options)
+    _check(sources, "grad" in run.config.ext, settings.device)
+    run.check()
+    return run
+
+
+def _generators(
+    batch: Sequence[Any], watch: BatchWatch, ended: Ended, trackers: Sequence[Tracker]
+) -> None:
+    _train_all(generator_runs.train_runs, _begun_generators, batch, watch, ended, trackers)
+
+
+def _begun_generators(settings: Any, tracker: Tracker) -> generator.Run:
+    options = {"state": None, "path": None, "tracker": tracker, "device": settings.device}
+    judge = None if settings.critic is None else load_state(settings.critic)
+    tables = _data(load_tables, _part(settings, Tables))
+    hyperparams = hyperparams_of(settings, GeneratorConfig)
+    return generator.begin(hyperparams, *tables, settings.seed, critic=judge, **options)
+
+
+def _train_all(
+    train_runs: Callable[..., None],
+    begun: Callable[[Any, Tracker], Any],
+    batch: Sequence[Any],
+    watch: BatchWatch,
+    ended: Ended,
+    trackers: Sequence[Tracker],
+) -> None:
+    """Train the runs of those that can be begun; the others have ended."""
     runs, places = [], []
     for i, (settings, tracker) in enumerate(zip(batch, trackers, strict=True)):
         try:
-            run = _begun(settings, tracker)
+            run = begun(settings, tracker)
         except InputError as error:  # of this one's settings
             ended(i, error)
             continue
@@ -101,38 +159,6 @@ def _critics(
         ended=lambda number, state: ended(places[number], state),
         progress=False,
     )
-
-
-def _begun(settings: Any, tracker: Tracker) -> Run:
-    """A critic's run that nothing is wrong with."""
-    sources = _part(settings, Sources)
-    hyperparams = hyperparams_of(settings, CriticConfig)
-    options = {"state": None, "path": None, "tracker": tracker, "device": settings.device}
-    run = begin(hyperparams, *_data(load_sources, sources), settings.seed, **options)
-    _check(sources, "grad" in run.config.ext, settings.device)
-    run.check()
-    return run
-
-
-def _generators(
-    batch: Sequence[Any], watch: BatchWatch, ended: Ended, trackers: Sequence[Tracker]
-) -> None:
-    for i, (settings, tracker) in enumerate(zip(batch, trackers, strict=True)):
-        outcome: dict | InputError
-        try:
-            outcome = train_generator(
-                hyperparams_of(settings, GeneratorConfig),
-                *_data(load_tables, _part(settings, Tables)),
-                settings.seed,
-                critic=None if settings.critic is None else load_state(settings.critic),
-                watch=lambda record, i=i: watch(i, record),
-                tracker=tracker,
-                device=settings.device,
-                progress=False,
-            )
-        except InputError as error:
-            outcome = error
-        ended(i, outcome)
 
 
 def _config(settings: Any) -> CriticConfig:

@@ -218,7 +218,7 @@ def test_a_runtime_is_of_a_runs_own_share(monkeypatch):
     """Epochs of 6 seconds, shared by 5 steps and 1: one has 5 of them, the other 1."""
     clock = itertools.count(0, 6)
     monkeypatch.setattr(
-        "srnet.runs.critics.time", type("Clock", (), {"monotonic": lambda: next(clock)})
+        "srnet.runs.following.time", type("Clock", (), {"monotonic": lambda: next(clock)})
     )
     settings = [{**SETTINGS[1], "runtime": 12}, {**SETTINGS[2], "runtime": 100}]
     states = at_once(settings)
@@ -264,14 +264,14 @@ BAD = [
 
 @pytest.mark.parametrize(("settings", "options", "words"), BAD)
 def test_what_cannot_be_used_is_told_before_any_training(settings, options, words, monkeypatch):
-    monkeypatch.setattr("srnet.runs.critics.train_together", None)
+    monkeypatch.setattr("srnet.runs.following.train_together", None)
     with pytest.raises(InputError) as caught:
         at_once(settings, **options)
     assert words in str(caught.value)
 
 
 def test_a_path_that_cannot_be_written(tmp_path, monkeypatch):
-    monkeypatch.setattr("srnet.runs.critics.train_together", None)
+    monkeypatch.setattr("srnet.runs.following.train_together", None)
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"run 1: .*state\.pt: can't be written"):
         at_once([{}, {}], paths=[None, tmp_path / "file" / "state.pt"])

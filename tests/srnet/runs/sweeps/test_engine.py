@@ -151,6 +151,9 @@ def test_generators(study):
         assert math.isnan(row["min_corr"])  # there is no truth to measure by
         assert state["hyperparams"]["disc"]["lr"] == row["disc.lr"]
     assert len(rows) == 3
+    assert sweep(file, out="one", members=1) == [  # whatever trains at once
+        {**row, "state": row["state"]} for row in rows
+    ]
 
 
 def test_each_trial_is_tracked_in_the_group_of_the_study(study, monkeypatch):

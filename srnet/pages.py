@@ -10,6 +10,7 @@ import hashlib
 import html
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -167,16 +168,24 @@ def _axis(key: str, scale: str, rows: Sequence[Mapping]) -> dict[str, Any]:
 def choices(values: Sequence[Any]) -> tuple[list[str], list[int | None]]:
     """The different values as text, numbers by their size and then text; which each value is.
 
-    None and NaN are no choices.
+    Numbers inside text count by their size too: [2, 16] comes after [2, 8]. None and NaN are no
+    choices.
 
-    >>> choices([10, "[1, 2]", None, 9, 10])
-    (['9', '10', '[1, 2]'], [1, 2, None, 0, 1])
+    >>> choices([10, "[2, 16]", None, 9, 10, "[2, 8]"])
+    (['9', '10', '[2, 8]', '[2, 16]'], [1, 3, None, 0, 1, 2])
     """
     values = [_native(value) for value in values]
     known = [value for value in values if not _is_none(value)]
-    ranks = {_text(v): (0, v, "") if _is_number(v) else (1, 0, _text(v)) for v in known}
+    ranks = {_text(v): (0, v, []) if _is_number(v) else (1, 0, _natural(_text(v))) for v in known}
     texts = sorted(ranks, key=ranks.__getitem__)
     return texts, [None if _is_none(value) else texts.index(_text(value)) for value in values]
+
+
+def _natural(text: str) -> list[tuple[float, str]]:
+    """What texts are sorted by: their whole numbers as numbers, the rest as it stands."""
+    return [
+        (float(part), "") if part.isdigit() else (-1.0, part) for part in re.split(r"(\d+)", text)
+    ]
 
 
 def _native(value: Any) -> Any:

@@ -189,6 +189,9 @@ def ablate_directions(
     torch.Size([1, 10])
     """
     passes = passes_of(model, layer, x, axis=axis, reading=reading)
+    if not isinstance(directions, Tensor):
+        kind = type(directions).__name__
+        raise InputError(f"directions are {kind}; expected a tensor (k, {passes.units})")
     shape = tuple(directions.shape)
     if len(shape) != 2 or shape[1] != passes.units or not shape[0]:
         raise InputError(f"directions of shape {shape}; expected (k, {passes.units}), one at least")

@@ -92,6 +92,8 @@ def equal_width(a: Tensor, bins: int) -> Int64[Tensor, "n u"]:
 
 def check_units(name: str, a: Tensor) -> None:
     """Raise InputError unless `a` holds a finite number for each example and unit."""
+    if not isinstance(a, Tensor):
+        raise InputError(f"{name} is {type(a).__name__}; expected a tensor (examples, units)")
     if a.ndim != 2 or not a.numel():
         hint = "; flatten(1) makes each channel and place a unit" if a.ndim > 2 else ""
         raise InputError(
@@ -107,6 +109,8 @@ def check_units(name: str, a: Tensor) -> None:
 
 def check_labels(y: Tensor, examples: int) -> None:
     """Raise InputError unless `y` holds a whole number for each example."""
+    if not isinstance(y, Tensor):
+        raise InputError(f"y is {type(y).__name__}; expected a tensor ({examples},)")
     if y.shape != (examples,) or y.is_floating_point() or y.is_complex():
         raise InputError(
             f"y is {y.dtype} of the shape {tuple(y.shape)}; expected whole numbers ({examples},)"

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sdnet.errors import InputError, nearest
 from sdnet.mlp import check_whole
-from srnet.dissect.inputs import check_evaluation, check_labels
+from srnet.dissect.inputs import check_evaluation, check_finite, check_labels
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 
@@ -71,12 +71,13 @@ def train_classifier(
         generator: what the order of the examples follows from.
 
     Raises:
-        InputError: no examples, or not a class of the network for each.
+        InputError: no examples, or ones that aren't finite; not a class of the network for each.
     """
     if optimizer not in OPTIMIZERS:
         raise InputError(f"optimizer is {optimizer!r}; {nearest(str(optimizer), OPTIMIZERS)}")
     check_whole("epochs", epochs, 0)
     check_whole("batch_size", batch_size, 1)
+    check_finite(x)
     with torch.no_grad():  # in evaluation mode, which leaves running means as they are
         check_labels(y, len(x), model.eval()(x[:1]).shape[-1])
     steps = OPTIMIZERS[optimizer](model.parameters(), lr=lr, fused=True)

@@ -123,6 +123,9 @@ def class_modules(
 
 def check_layers(acts: Mapping[str, Tensor]) -> None:
     """Raise InputError unless all layers hold finite numbers of the same examples."""
+    if not isinstance(acts, Mapping):
+        kind = type(acts).__name__
+        raise InputError(f"activations are {kind}; expected a dict of layers' names to tensors")
     if not acts:
         raise InputError("no layers were given; expected activations of one or more")
     for layer, values in acts.items():

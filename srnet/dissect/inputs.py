@@ -3,7 +3,7 @@
 What may live here: checks that several studies share; each raises an `InputError` of one sentence.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from numbers import Integral  # NumPy's are such, too
 
@@ -21,9 +21,7 @@ def check_examples(model: nn.Module, x: Tensor) -> None:
     if not isinstance(x, Tensor) or x.dim() < 1 or not len(x):
         given = f"shape {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
         raise InputError(f"x is {given}; expected a tensor of examples (n, ...), one at least")
-    if x.is_floating_point() and not x.sum().isfinite() and not x.isfinite().all():  # quick first
-        row = int((~x.isfinite()).flatten(1).any(1).nonzero()[0]) if x.dim() > 1 else 0
-        raise InputError(f"x has a value that isn't finite in example {row}")
+    check_finite(x)
     for weight in chain(model.parameters(), model.buffers()):
         if weight.device != x.device:
             raise InputError(
@@ -31,6 +29,13 @@ def check_examples(model: nn.Module, x: Tensor) -> None:
             )
         if weight.is_floating_point() and x.is_floating_point() and weight.dtype != x.dtype:
             raise InputError(f"x is {x.dtype} and the network {weight.dtype}; expected the same")
+
+
+def check_finite(x: Tensor) -> None:
+    """Raise an InputError unless all values of the examples are finite."""
+    if x.is_floating_point() and not x.sum().isfinite() and not x.isfinite().all():  # quick first
+        row = int((~x.isfinite()).flatten(1).any(1).nonzero()[0]) if x.dim() > 1 else 0
+        raise InputError(f"x has a value that isn't finite in example {row}")
 
 
 def check_labels(y: Tensor, count: int, classes: int) -> None:
@@ -49,6 +54,8 @@ def check_labels(y: Tensor, count: int, classes: int) -> None:
 
 def check_units(units: Sequence[int], count: int | None = None) -> None:
     """Raise an InputError unless these are different units' numbers, below `count` if given."""
+    if not isinstance(units, Iterable):
+        raise InputError(f"units are {units!r:.60}; expected a list of numbers")
     whole = all(isinstance(unit, Integral) and not isinstance(unit, bool) for unit in units)
     if not whole or len(set(units)) < len(units):
         raise InputError(f"units are {list(units)!r:.60}; expected different whole numbers")

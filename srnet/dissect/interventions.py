@@ -60,6 +60,9 @@ def intervene(
     >>> bool(model(torch.ones(1, 2)) == before)
     True
     """
+    if not isinstance(interventions, Mapping):
+        kind = type(interventions).__name__
+        raise InputError(f"interventions are {kind}; expected a dict of layers' names to them")
     layers = {name: find_layer(model, name) for name in interventions}
     acts = {name: _in_order(name, given) for name, given in interventions.items()}
     ran: set[str] = set()

@@ -47,6 +47,8 @@ def find_layer(model: nn.Module, name: str) -> nn.Module:
     >>> find_layer(nn.Sequential(nn.Linear(2, 3), nn.ReLU()), "1")
     ReLU()
     """
+    if not isinstance(model, nn.Module):
+        raise InputError(f"the network is {type(model).__name__}; expected a torch.nn.Module")
     if isinstance(model, torch.jit.ScriptModule):
         raise InputError("a TorchScript network takes no hooks; expected the one it was made of")
     modules = dict(model.named_modules(remove_duplicate=False))

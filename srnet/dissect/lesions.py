@@ -91,6 +91,8 @@ def zero_out(
     >>> int((damaged[0].weight == 0).sum())
     10
     """
+    if not isinstance(shares, Mapping):
+        raise InputError(f"shares is {shares!r:.60}; expected a dict of layers' names to shares")
     if not shares:
         raise InputError("no layers to zero out are given, expected at least one and its share")
     masks = {}

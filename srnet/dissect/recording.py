@@ -50,6 +50,8 @@ def activations(
     tensor([[0., 0.],
             [3., 3.]])
     """
+    if not isinstance(x, Tensor):
+        raise InputError(f"x is {type(x).__name__}; expected a tensor of examples (n, ...)")
     if x.ndim == 0 or not len(x):
         raise InputError(f"x has the shape {tuple(x.shape)}; expected one example or more")
     if batch_size < 1:
@@ -102,10 +104,10 @@ def _run(model: nn.Module, batch: Tensor) -> None:
         model(batch)
     except torch.OutOfMemoryError:
         raise
-    except RuntimeError as error:  # of a width, type or device that doesn't fit
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:  # x that doesn't fit
         raise InputError(
             f"the network can't take x of the shape {tuple(batch.shape)}, {batch.dtype} on "
-            f"{batch.device}: {str(error).splitlines()[0]}"
+            f"{batch.device}: {next(iter(str(error).splitlines()), type(error).__name__)}"
         ) from error
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from sdnet.errors import InputError
 from srnet.plots.common import COLOURS, GREY, LEGEND, NOTE, dress
@@ -56,11 +57,15 @@ def units_by_effect(
     means = kl.mean(1)
     right.plot(means, change, ".", color=COLOURS[0], markersize=5)
     right.axhline(0, color=GREY, linewidth=0.8, linestyle="--")
-    look = {"fontsize": 8, "color": GREY, "textcoords": "offset points", "xytext": (3, 2)}
-    for place in order[:NAMED]:
-        right.annotate(str(names[place]), (means[place], change[place]), **look)
+    look = {"fontsize": 8, "color": GREY, "textcoords": "offset points"}
+    for rank, place in enumerate(order[:NAMED]):  # one above the other: near points are common
+        where = (means[place], change[place])
+        right.annotate(str(names[place]), where, xytext=(3, 2 + 9 * rank), **look)
     if means.max() > 0:
         right.set_xscale("log")
+        right.xaxis.set_minor_formatter(NullFormatter())  # of one decade they'd overlap
+        right.xaxis.set_major_locator(LogLocator(subs=(1, 3), numticks=6))
+        right.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0e}"))
     dress(right, "KL(original || ablated), nats", change_label)
     idle = int((means <= 0).sum())  # which have no place on a logarithmic axis
     without = f", {idle} without effect" if idle else ""

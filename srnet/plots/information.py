@@ -128,7 +128,7 @@ def modularity_panels(report: Modularity) -> Figure:
     if not pairs:
         raise InputError("the report has no modules to draw; expected one or more")
     most = max(map(len, pairs.values()))
-    size = (3 * max(2.6, 0.32 * most + 1.2), 2.9 * len(pairs) + 0.4)
+    size = (3 * max(3.0, 0.32 * most + 1.2), 2.9 * len(pairs) + 0.4)
     figure = Figure(size, dpi=100, layout="constrained")
     panels = figure.subplots(len(pairs), len(MEASURES), squeeze=False)
     for axes, ((layer_a, layer_b), entries) in zip(panels, pairs.items(), strict=True):

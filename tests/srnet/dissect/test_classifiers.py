@@ -73,3 +73,13 @@ def test_what_is_refused():
         dense([3, 0, 2])
     with pytest.raises(InputError, match="no examples"):
         accuracy(model, X[:0], Y[:0])
+
+
+def test_examples_that_are_not_finite_are_refused_and_the_network_is_left_as_it_was():
+    model = dense([2, 3, 2], seeded())
+    before = [weight.clone() for weight in model.parameters()]
+    gap = X.clone()
+    gap[2, 1] = torch.nan
+    with pytest.raises(InputError, match="isn't finite in example 2"):
+        train_classifier(model, gap, Y, epochs=1, generator=seeded())
+    assert all(map(torch.equal, model.parameters(), before))

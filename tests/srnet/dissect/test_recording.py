@@ -125,3 +125,16 @@ def test_a_convolution_gives_channels_and_places():
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU())
     found = activations(model, torch.ones(4, 1, 5, 5), ["1"])["1"]
     assert found.shape == (4, 2, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("layer", "x"),
+    [
+        (nn.BatchNorm2d(3), torch.ones(2, 3)),  # a ValueError
+        (nn.Embedding(5, 2), torch.tensor([[1, 5]])),  # an IndexError
+        (nn.Bilinear(2, 2, 1), torch.ones(2, 2)),  # a TypeError
+    ],
+)
+def test_examples_that_a_layer_refuses_in_its_own_way_are_told(layer, x):
+    with pytest.raises(InputError, match="can't take x of the shape"):
+        activations(nn.Sequential(layer), x, ["0"])

@@ -51,3 +51,18 @@ def test_what_is_refused():
         units_by_effect(KL, REVERSE, [7, 8], [0, 0, 0])
     with pytest.raises(InputError, match="no number above 0"):
         strips({"units": [0.0]}, "KL")
+
+
+def test_labels_do_not_overlap_where_effects_are_alike():
+    kl = np.linspace(3e-4, 6e-4, 5)[:, None].repeat(2, 1)
+    kl[0] = 2e-5
+    figure = units_by_effect(kl, kl, [95, 100, 125, 35, 32], np.zeros(5))
+    figure.draw_without_rendering()
+    right = figure.axes[1]
+    ticks = [one.label1 for one in right.xaxis.get_major_ticks() + right.xaxis.get_minor_ticks()]
+    low, high = right.get_xlim()
+    ticks = [one for one in ticks if one.get_text() and low <= one.get_position()[0] <= high]
+    assert len(ticks) >= 2
+    for texts in (ticks, right.texts):
+        boxes = [text.get_window_extent() for text in texts]
+        assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])

@@ -91,3 +91,11 @@ def test_modules_stand_before_the_random_ones():
 def test_no_modules_are_refused():
     with pytest.raises(InputError, match="no modules to draw"):
         plots.modularity_panels(Modularity([], "nats"))
+
+
+def test_titles_of_one_module_fit_the_figure():
+    entries = [module("good", [-0.01, -0.5, -3.0], [[-0.1, -1.0, -0.2]])]
+    figure = plots.modularity_panels(Modularity(entries, "nats"))
+    figure.draw_without_rendering()
+    for ax in figure.axes:
+        assert ax._left_title.get_window_extent().x1 <= figure.bbox.x1

@@ -99,7 +99,8 @@ def run_sweep(
 
     Raises:
         InputError: the file, the storage or the table can't be used; the storage has a study of
-            this name and `resume` is off, or it is of another sweep.
+            this name and `resume` is off, or it is of another sweep; a new study's `out` has
+            states of another one.
         KeyboardInterrupt: interrupted, the table and the ledger being whole.
     """
     sweep = read_sweep(file)
@@ -185,6 +186,11 @@ def _begin(ledger: "Ledger", command: Command, job: "Job") -> None:
     from srnet.runs.sweeps.storages import shown
 
     sweep = command.sweep
+    if not ledger.begun and (foreign := sorted(job.out.glob("trial-*.pt"))):
+        raise InputError(
+            f"{foreign[0]} is of another study than {job.name!r}, which is new in "
+            f"{shown(job.storage)}; choose another --out, or move the states"
+        )
     identity = {
         "method": sweep.method,
         "parameters": [[one.key, to_plain(one.law)] for one in sweep.parameters],

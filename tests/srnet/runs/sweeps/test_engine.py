@@ -326,6 +326,17 @@ def test_a_study_that_is_there(study, capsys):
     assert "its method isn't" in refuses(capsys, study(method=RANDOM), *again)
 
 
+@pytest.mark.parametrize("words", [["--resume"], ["--storage=other.journal"]])
+def test_states_of_another_study_are_not_overwritten(study, capsys, words):
+    assert main(["sweep", study(), "--count=1", "--out=kept"]) == 0
+    capsys.readouterr()
+    before = {path: path.read_bytes() for path in Path("kept").glob("tr*")}
+    other = study(name=("name: tiny", "name: other"))
+    told = refuses(capsys, other, "--count=1", "--out=kept", *words)
+    assert "kept/trial-00000.pt is of another study than 'other'" in told
+    assert {path: path.read_bytes() for path in Path("kept").glob("tr*")} == before
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

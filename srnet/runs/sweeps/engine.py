@@ -1,5 +1,6 @@
 """A study run here: its ledger begun or joined, workers started and replaced, its table kept."""
 
+import contextlib
 import math
 import multiprocessing
 import os
@@ -99,7 +100,8 @@ def run_sweep(
 
     Raises:
         InputError: the file, the storage or the table can't be used; the storage has a study of
-            this name and `resume` is off, or it is of another sweep.
+            this name and `resume` is off, or it is of another sweep; a new study's `out` has
+            states of another one; the storage is lost during the study.
         KeyboardInterrupt: interrupted, the table and the ledger being whole.
     """
     sweep = read_sweep(file)
@@ -116,6 +118,8 @@ def run_sweep(
             f"--backend {backend}: its jobs know nothing of each other, and {what} does"
         )
     ledger_room, worker_room = _rooms()
+    from srnet.runs.sweeps.storages import lost_is_told
+
     _check_first(command, seed)
     text, where, words = sweep.text, str(file), tuple(more)
     if members is None:
@@ -124,7 +128,7 @@ def run_sweep(
         text, where, words, storage, name, seed, count, members, out.absolute(), project
     )
     ledger = ledger_room.Ledger(storage, name, command.metric.goal == "maximize", join=resume)
-    try:
+    with contextlib.closing(ledger), lost_is_told(storage):
         _begin(ledger, command, job)
         kept = _Table(command, ledger, job, table)
         bar = tqdm(total=count, unit="trial", disable=None if progress else True)
@@ -146,8 +150,6 @@ def run_sweep(
                     _supervise(job, workers, told)
             finally:
                 told()
-    finally:
-        ledger.close()
     return Study(name, command.metric, kept.rows, table, out)
 
 
@@ -185,6 +187,11 @@ def _begin(ledger: "Ledger", command: Command, job: "Job") -> None:
     from srnet.runs.sweeps.storages import shown
 
     sweep = command.sweep
+    if not ledger.begun and (foreign := sorted(job.out.glob("trial-*.pt"))):
+        raise InputError(
+            f"{foreign[0]} is of another study than {job.name!r}, which is new in "
+            f"{shown(job.storage)}; choose another --out, or move the states"
+        )
     identity = {
         "method": sweep.method,
         "parameters": [[one.key, to_plain(one.law)] for one in sweep.parameters],

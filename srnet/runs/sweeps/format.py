@@ -162,11 +162,12 @@ def parse_sweep(text: str, where: str) -> Sweep:
             raise lines.error((key,), f"not supported: {reason}")
     top = _build(_Top, values, (), lines)
     metric, early = top.metric, top.early_terminate
+    stops = early if early is None else _build(Hyperband, early, ("early_terminate",), lines)
     sweep = Sweep(
         method=top.method,
         parameters=tuple(_parameters(top.parameters, ("parameters",), "", lines)),
         metric=metric if metric is None else _build(Metric, metric, ("metric",), lines),
-        early_terminate=early and _build(Hyperband, early, ("early_terminate",), lines),
+        early_terminate=stops,
         run_cap=top.run_cap,
         command=_command(top.command, lines),
         program=top.program,

@@ -93,6 +93,14 @@ class Categorical(Law):
         return self.values
 
 
+def _exp(power: float) -> float:
+    """e to a power; infinity where that is no float, which settings refuse as they do any."""
+    try:
+        return math.exp(power)
+    except OverflowError:
+        return math.inf
+
+
 class _Bounded(Law):
     min: Number = Field(description="a number")
     max: Number = Field(description="a number")
@@ -113,6 +121,12 @@ class IntUniform(_Bounded):
     distribution: Literal["int_uniform"] = "int_uniform"
     min: WholeNumber = Field(description="a whole number")
     max: WholeNumber = Field(description="a whole number")
+
+    @model_validator(mode="after")
+    def _countable(self) -> "IntUniform":
+        if self.max - self.min >= 2**63 - 1:
+            raise ValueError("expected less than 2**63 whole numbers")
+        return self
 
     def quantile(self, u: float) -> int:
         return self.support()[int(u * len(self.support()))]
@@ -136,7 +150,7 @@ class LogUniform(_Bounded):
     distribution: Literal["log_uniform"]
 
     def quantile(self, u: float) -> float:
-        return math.exp(self._between(u))
+        return _exp(self._between(u))
 
 
 class InvLogUniform(_Bounded):
@@ -145,7 +159,7 @@ class InvLogUniform(_Bounded):
     distribution: Literal["inv_log_uniform"]
 
     def quantile(self, u: float) -> float:
-        return math.exp(-self._between(1 - u))
+        return _exp(-self._between(1 - u))
 
 
 class LogUniformValues(_Bounded):
@@ -181,7 +195,7 @@ class LogNormal(Normal):
     distribution: Literal["log_normal"]
 
     def quantile(self, u: float) -> float:
-        return math.exp(super().quantile(u))
+        return _exp(super().quantile(u))
 
 
 class Beta(Law):
@@ -203,8 +217,8 @@ class _Quantized(Law):
     q: Step = 1
 
     def quantile(self, u: float) -> float:
-        steps = round(super().quantile(u) / self.q)
-        return steps * self.q
+        steps = super().quantile(u) / self.q
+        return round(steps) * self.q if math.isfinite(steps) else steps
 
 
 class QUniform(_Quantized, Uniform):

@@ -105,6 +105,11 @@ class Ledger:
 
     # -- what the study is of ---------------------------------------------------------------
 
+    @property
+    def begun(self) -> bool:
+        """Whether the study has been said to be of some sweep."""
+        return "sweep" in self.storage.get_study_user_attrs(self._study_id)
+
     def belongs_to(self, sweep: Mapping[str, Any]) -> str | None:
         """None if the study is of this sweep, which a new one becomes; else what is different."""
         kept = self.storage.get_study_user_attrs(self._study_id).get("sweep")

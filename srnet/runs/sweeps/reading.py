@@ -169,7 +169,14 @@ def read_study(file: str | Path, folder: str | Path | None = None) -> Reading:
     folder = folder_of(sweep, Path(file), folder)
     path = folder / "trials.csv"
     names = KINDS[command.kind].ends
-    lines = csv.DictReader(read_text(path, "the table of a study").splitlines())
+    lines = list(csv.DictReader(read_text(path, "the table of a study").splitlines()))
+    for number, line in enumerate(lines, 2):
+        if None in line or None in line.values():
+            given = "more" if None in line else "fewer"
+            raise InputError(
+                f"{path}: row {number} has {given} cells than the header; the table "
+                "is damaged, and the sweep's command with --resume writes it anew"
+            )
     rows = [{key: _cell(text, key in names) for key, text in line.items()} for line in lines]
     if not rows or not {"trial", "state", command.metric.name} <= rows[0].keys():
         raise InputError(f"{path}: no finished trial of this sweep; expected some of symdisc sweep")

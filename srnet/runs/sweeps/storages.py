@@ -121,6 +121,23 @@ def _database(url: str) -> tuple[BaseStorage, Callable[[], None]]:
 
 
 @contextlib.contextmanager
+def lost_is_told(storage: str) -> Iterator[None]:
+    """Raise InputError where a database that was open can't be reached any more."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError) as error:
+        cause = error.__cause__ or error
+        reason = " ".join(str(getattr(cause, "orig", None) or cause).split())[:300]
+        raise InputError(
+            f"storage {shown(storage)}: was lost during the study ({reason}); the same command "
+            "with --resume goes on"
+        ) from None
+
+
+@contextlib.contextmanager
 def _alone(place: Any) -> Iterator[None]:
     """One process at a time, of all machines: optuna's tables can't be made by several at once."""
     from sqlalchemy import create_engine, text

@@ -3,6 +3,7 @@
 Any number of workers, here and on other machines, work at one study by its ledger alone.
 """
 
+import contextlib
 import math
 import multiprocessing
 import sys
@@ -20,6 +21,7 @@ from srnet.runs.sweeps.format import parse_sweep
 from srnet.runs.sweeps.hyperband import bracket_of, brackets, stops
 from srnet.runs.sweeps.ledger import Claim, Ledger
 from srnet.runs.sweeps.points import draw, grid_point
+from srnet.runs.sweeps.storages import lost_is_told
 from srnet.runs.sweeps.trials import figures_of, likeness, steps_of, train_batch
 from srnet.runs.tracking import track
 from srnet.runs.values import to_plain
@@ -87,10 +89,8 @@ def work_as_process(job: Job) -> None:
     """`work`, for a process of its own: exits with 2 for bad input, with 130 when interrupted."""
     try:
         ledger = Ledger(job.storage, job.name)
-        try:
+        with contextlib.closing(ledger), lost_is_told(job.storage):
             work(job, ledger)
-        finally:
-            ledger.close()
     except KeyboardInterrupt:
         sys.exit(130)
     except InputError as error:

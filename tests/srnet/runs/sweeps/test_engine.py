@@ -1,9 +1,11 @@
 """Studies run whole, in parts, by several workers, and with mistakes."""
 
+import contextlib
 import csv
 import math
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,8 +18,8 @@ from sdnet.library import SDData
 from srnet.runs.cli import main
 from srnet.runs.critic import train_critic
 from srnet.runs.states import load_state
-from srnet.runs.sweeps import trials, worker
-from srnet.runs.sweeps.engine import run_sweep
+from srnet.runs.sweeps import engine, trials, worker
+from srnet.runs.sweeps.engine import _begin, run_sweep
 from srnet.runs.sweeps.ledger import Ledger
 from srnet.runs.tracking import Tracker
 from srnet.tables import SRData
@@ -327,6 +329,35 @@ def test_a_study_that_is_there(study, capsys):
     assert "its seed isn't 3" in refuses(capsys, study(), *again, "--seed=3")
     assert "its command isn't" in refuses(capsys, study(), *again, "--", "--epochs=3")
     assert "its method isn't" in refuses(capsys, study(method=RANDOM), *again)
+
+
+@pytest.mark.parametrize("words", [["--resume"], ["--storage=other.journal"]])
+def test_states_of_another_study_are_not_overwritten(study, capsys, words):
+    assert main(["sweep", study(), "--count=1", "--out=kept"]) == 0
+    capsys.readouterr()
+    before = {path: path.read_bytes() for path in Path("kept").glob("tr*")}
+    other = study(name=("name: tiny", "name: other"))
+    told = refuses(capsys, other, "--count=1", "--out=kept", *words)
+    assert "kept/trial-00000.pt is of another study than 'other'" in told
+    assert {path: path.read_bytes() for path in Path("kept").glob("tr*")} == before
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_database_lost_during_the_study(study, capfd, monkeypatch, workers):
+    """Its trials are gone when the first one is read, as where a server has been stopped."""
+
+    def begin_and_lose(ledger, command, job):
+        _begin(ledger, command, job)
+        with contextlib.closing(sqlite3.connect("lost.db")) as database:
+            database.execute("DROP TABLE trials")
+
+    monkeypatch.setattr(engine, "_begin", begin_and_lose)
+    words = ["--count=2", f"--workers={workers}", "--storage=sqlite:///lost.db"]
+    assert main(["sweep", study(), *words]) == 2
+    told = capfd.readouterr().err
+    assert "storage sqlite:///lost.db: was lost during the study (no such table: trials)" in told
+    assert "--resume goes on" in told
+    assert "Traceback" not in told
 
 
 @pytest.mark.parametrize(

@@ -190,6 +190,7 @@ def test_what_both_refuse(options):
         ("{mu: 3}", ": got mu; expected value, values, min and max, or a distribution"),
         ("{parameters: {a: {values: []}}}", ".parameters.a.values: got [], expected"),
         ("{parameters: {a: {value: 1}}, min: 3}", ".min: expected nothing else beside parameters"),
+        (f"{{min: 0, max: {2**63}}}", "expected less than 2**63 whole numbers"),
         ("{parameters: {}}", ".parameters: got {}, expected parameters by their names"),
     ],
 )  # fmt: skip
@@ -245,6 +246,8 @@ def test_files(text, told):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
+        ("{}", "early_terminate.type: missing, expected hyperband"),
+        ("false", "early_terminate: got False, expected keys and values"),
         ("{min_iter: 3}", "early_terminate.type: missing, expected hyperband"),
         ("{type: envelope, min_iter: 3}", "early_terminate.type: got 'envelope', expected"),
         ("{type: hyperband}", "expected either min_iter, or max_iter and s"),

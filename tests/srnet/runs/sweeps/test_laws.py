@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from srnet.runs.sweeps.format import parse_sweep
+from srnet.runs.sweeps.laws import LAWS
 from srnet.runs.sweeps.points import draw, grid_point, grid_size, trial_count, uniform
 
 DRAWS = 2000
@@ -105,6 +106,22 @@ def test_discrete_laws(options, shares):
     if len(shares) > 1:
         expected = [share * DRAWS for share in shares.values()]
         assert stats.chisquare(counts, expected).pvalue > LEVEL
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"distribution": "log_uniform", "min": 0, "max": 1000},
+        {"distribution": "q_log_uniform", "min": 0, "max": 1000, "q": 2},
+        {"distribution": "inv_log_uniform", "min": -1000, "max": 0},
+        {"distribution": "log_normal", "sigma": 1000},
+        {"distribution": "q_log_normal", "sigma": 1000},
+    ],
+)
+def test_what_is_no_float_is_infinity_which_settings_refuse(options):
+    law = LAWS[options["distribution"]](**options)
+    assert law.quantile(0.99) == math.inf
+    assert math.inf in law.samples()
 
 
 def test_defaults_of_the_documentation():

@@ -270,3 +270,12 @@ def test_mistakes(study, capsys, words, told):
     Path("here/trials.csv").write_text("trial\n")
     assert main(["study", *words]) == 2
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("row", "given"), [("0,0.5", "fewer"), ("0,0.5,0.pt,1", "more")])
+def test_a_damaged_table(study, capsys, row, given):
+    Path("here").mkdir()
+    Path("here/trials.csv").write_text(f"trial,acc,state\n0,0.5,\n{row}\n")
+    assert main(["study", study(), "--out=here"]) == 2
+    told = capsys.readouterr().err
+    assert f"here/trials.csv: row 3 has {given} cells than the header; the table is" in told

@@ -61,7 +61,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "noise": ["noise_levels"],
         "normality": ["NormalFit", "NormalFits", "normal_fits"],
         "optimizers": ["carry_optimizer"],
-        "overlap": ["containment", "iou", "overlap"],
+        "overlaps": ["containment", "iou", "overlap"],
         "paths": ["PathCovariance", "flip_paths", "path_covariance"],
         "recording": ["activations"],
         "subset_numbers": ["members", "subset_sizes", "units_of"],

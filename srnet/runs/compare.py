@@ -54,7 +54,8 @@ def compare_critics(
         KeyboardInterrupt: one of them was interrupted, and with it the study.
     """
     work = [(name, seed) for seed in seeds for name in settings]
-    paths = [Path(out) / f"{name}-seed{seed}.pt" for name, seed in work]
+    folder = Path(out).absolute()  # processes may be those of earlier jobs, begun elsewhere
+    paths = [folder / f"{name}-seed{seed}.pt" for name, seed in work]
     states = Parallel(n_jobs=jobs, return_as="generator")(
         delayed(_train)(settings[name], train, lib, seed, path, checkpoint_every)
         for (name, seed), path in zip(work, paths, strict=True)

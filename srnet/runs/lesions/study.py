@@ -88,8 +88,9 @@ def lesion_study(
     check_table(table)
     cells = plan(damages, chosen, seeds, optimizers)
     _claim(out, chosen)
-    networks = {seed: out / f"network-seed{seed}.pt" for seed in seeds}
-    files = {cell: out / "cells" / f"{cell.name}.json" for cell in cells}
+    here = out.absolute()  # processes may be those of earlier jobs, begun in another folder
+    networks = {seed: here / f"network-seed{seed}.pt" for seed in seeds}
+    files = {cell: here / "cells" / f"{cell.name}.json" for cell in cells}
     untrained = {seed: path for seed, path in networks.items() if not path.exists()}
     unfinished = {cell: path for cell, path in files.items() if not path.exists()}
     total = len(networks) + len(files)

@@ -5,6 +5,7 @@ machines need the project's folder and no storage, and no trial sees how others 
 """
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -44,6 +45,8 @@ def work_by_jobs(
     """
     command = job.command()
     order = Order(command, job.seed)
+    # Processes of this machine may be those of earlier jobs, which began in another folder.
+    folder = os.getcwd() if backend == "loky" else "."
     with ledger.beating(), _processes(backend, scheduler, workers) as count:
         while not over(ledger, command, job.count):
             claims: list[list[Claim]] = []
@@ -55,7 +58,7 @@ def work_by_jobs(
                 raise InputError(f"another process is at the study {job.name!r}; jobs share none")
             batches = [Batch(one, ledger, command, job, told) for one in claims]
             try:
-                _train(batches, command.kind, job)
+                _train(batches, command.kind, job, folder)
             finally:
                 for batch in batches:
                     batch.release()
@@ -63,9 +66,9 @@ def work_by_jobs(
                 raise KeyboardInterrupt
 
 
-def _train(batches: Sequence[Batch], kind: str, job: Job) -> None:
+def _train(batches: Sequence[Batch], kind: str, job: Job, folder: str) -> None:
     tasks = [
-        joblib.delayed(train_apart)(kind, batch.begin(), batch.names, job.project, job.name)
+        joblib.delayed(train_apart)(folder, kind, batch.begin(), batch.names, job.project, job.name)
         for batch in batches
     ]
     with contextlib.suppress(TerminatedWorkerError):  # what it had is tried again
@@ -75,15 +78,21 @@ def _train(batches: Sequence[Batch], kind: str, job: Job) -> None:
 
 
 def train_apart(
-    kind: str, batch: Sequence[Settings], names: Sequence[str], project: str | None, group: str
+    folder: str,
+    kind: str,
+    batch: Sequence[Settings],
+    names: Sequence[str],
+    project: str | None,
+    group: str,
 ) -> list[Any]:
-    """The states of trials, or why they can't be trained: what a job does."""
-    trackers = [
-        track(project, name, to_plain(settings), group=group)
-        for name, settings in zip(names, batch, strict=True)
-    ]
+    """The states of trials, or why they can't be trained: what a job does, in a folder."""
     outcomes: dict[int, dict | InputError] = {}
-    train_batch(kind, batch, lambda *_: None, outcomes.__setitem__, trackers)
+    with contextlib.chdir(folder):
+        trackers = [
+            track(project, name, to_plain(settings), group=group)
+            for name, settings in zip(names, batch, strict=True)
+        ]
+        train_batch(kind, batch, lambda *_: None, outcomes.__setitem__, trackers)
     return [outcomes[i] for i in range(len(batch))]
 
 

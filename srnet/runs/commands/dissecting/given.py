@@ -69,3 +69,16 @@ def write_csv(report: "Report", path: Path | None) -> None:
 
     write_whole(path, report.to_frame().to_csv(index=False).encode())
     print(f"table: {path}")
+
+
+def check_files(figure: Path, table: Path | None) -> None:
+    """Raise InputError, before any work, for files that can't be written in the end."""
+    from srnet.runs.states import check_writable
+    from srnet.runs.table_files import check_table
+
+    if figure.suffix.lower() not in (".png", ".svg"):
+        raise InputError(f"--figure {figure}: expected a name that ends in .png or .svg")
+    check_writable(figure)
+    if table is not None:
+        check_table(table)
+        check_writable(table)

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from sdnet.errors import InputError
 from srnet.runs.arguments import parse_args
+from srnet.runs.commands.dissecting.given import check_files, one_state
 from srnet.runs.commands.words import split_words
 from srnet.runs.config import Count, FilePath, Names, Seed, Settings, Text
 
@@ -111,26 +112,6 @@ def _pairs(reports: "dict[str, list[PairInformation]]") -> list[dict]:
                 place |= {"layer_b": one.layer_b, "unit_b": unit_b}
                 rows.append({"network": network, **place, f"information_{one.base}": value})
     return rows
-
-
-def one_state(states: Sequence[str], kind: str) -> str:
-    """The one state that the command is given."""
-    if len(states) != 1:
-        raise InputError(f"symdisc dissect {kind}: got {len(states)} states, expected one")
-    return states[0]
-
-
-def check_files(figure: Path, table: Path | None) -> None:
-    """Raise InputError, before any work, for files that can't be written in the end."""
-    from srnet.runs.states import check_writable
-    from srnet.runs.table_files import check_table
-
-    if figure.suffix.lower() not in (".png", ".svg"):
-        raise InputError(f"--figure {figure}: expected a name that ends in .png or .svg")
-    check_writable(figure)
-    if table is not None:
-        check_table(table)
-        check_writable(table)
 
 
 def some_examples(settings: Examples, generator) -> "tuple[Tensor, Tensor]":

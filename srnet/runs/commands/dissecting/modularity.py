@@ -8,13 +8,8 @@ from pydantic import Field
 
 from sdnet.errors import InputError
 from srnet.runs.arguments import parse_args
-from srnet.runs.commands.dissecting.information import (
-    Examples,
-    check_files,
-    one_state,
-    recorded,
-    some_examples,
-)
+from srnet.runs.commands.dissecting.given import check_files, one_state
+from srnet.runs.commands.dissecting.information import Examples, recorded, some_examples
 from srnet.runs.commands.words import split_words
 from srnet.runs.config import Count, FilePath, Positive
 

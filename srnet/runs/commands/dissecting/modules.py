@@ -8,6 +8,7 @@ from pydantic import Field
 
 from sdnet.errors import InputError
 from srnet.runs.arguments import parse_args
+from srnet.runs.commands.dissecting.given import check_files, one_state
 from srnet.runs.commands.words import split_words
 from srnet.runs.config import Count, FilePath, Names, Positives, Seed, Settings, Text, Wholes
 
@@ -47,9 +48,8 @@ def command(words: Sequence[str]) -> None:
         "symdisc dissect modules STATE",
         "The units that each class needs: masks over units, learnt on a frozen copy.",
     )
-    if len(states) != 1:
-        raise InputError(f"symdisc dissect modules: got {len(states)} states, expected one")
-    _check_files(settings.figure, settings.table)
+    state = one_state(states, "modules")
+    check_files(settings.figure, settings.table)
 
     import torch
 
@@ -58,13 +58,13 @@ def command(words: Sequence[str]) -> None:
     from srnet.dissect.data import load_dataset
     from srnet.dissect.fronts import module_fronts
     from srnet.dissect.modules import Search
-    from srnet.dissect.overlap import overlap
+    from srnet.dissect.overlaps import overlap
     from srnet.dissect.tasks import one_against_rest
     from srnet.runs.networks import load_network
-    from srnet.runs.sweeps.results import write_table
+    from srnet.runs.table_files import write_table
     from srnet.texttable import as_table
 
-    model = load_network(states[0])
+    model = load_network(state)
     data = load_dataset(settings.data)
     order = torch.randperm(
         len(data.x_train), generator=torch.Generator().manual_seed(settings.seed)
@@ -146,16 +146,3 @@ def _relus(model: "nn.Module") -> list[str]:
     if not names:
         raise InputError("the network has no ReLU layers; expected --layers, names of layers")
     return names
-
-
-def _check_files(figure: Path, table: Path | None) -> None:
-    """Raise InputError, before any work, for files that can't be written in the end."""
-    from srnet.runs.states import check_writable
-    from srnet.runs.sweeps.results import check_table
-
-    if figure.suffix.lower() not in (".png", ".svg"):
-        raise InputError(f"--figure {figure}: expected a name that ends in .png or .svg")
-    check_writable(figure)
-    if table is not None:
-        check_table(table)
-        check_writable(table)

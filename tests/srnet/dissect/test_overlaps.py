@@ -5,7 +5,7 @@ import torch
 
 from sdnet.errors import InputError
 from srnet.dissect.controls import random_masks
-from srnet.dissect.overlap import containment, iou, overlap, shared_by_chance
+from srnet.dissect.overlaps import containment, iou, overlap, shared_by_chance
 
 
 def units(first, second=""):

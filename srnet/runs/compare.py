@@ -1,5 +1,7 @@
 """The critic study at a glance: critics that see more and more, each over several seeds."""
 
+import contextlib
+import os
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -54,10 +56,10 @@ def compare_critics(
         KeyboardInterrupt: one of them was interrupted, and with it the study.
     """
     work = [(name, seed) for seed in seeds for name in settings]
-    folder = Path(out).absolute()  # processes may be those of earlier jobs, begun elsewhere
-    paths = [folder / f"{name}-seed{seed}.pt" for name, seed in work]
+    here = os.getcwd()  # processes may be those of earlier jobs, begun elsewhere
+    paths = [Path(out) / f"{name}-seed{seed}.pt" for name, seed in work]
     states = Parallel(n_jobs=jobs, return_as="generator")(
-        delayed(_train)(settings[name], train, lib, seed, path, checkpoint_every)
+        delayed(_train)(here, settings[name], train, lib, seed, path, checkpoint_every)
         for (name, seed), path in zip(work, paths, strict=True)
     )
     results: dict[str, list[dict]] = {name: [] for name in settings}
@@ -70,23 +72,30 @@ def compare_critics(
 
 
 def _train(
-    hyperparams: Mapping, train: SRData, lib: SDData, seed: int, path: Path, checkpoint_every: int
+    folder: str,
+    hyperparams: Mapping,
+    train: SRData,
+    lib: SDData,
+    seed: int,
+    path: Path,
+    checkpoint_every: int,
 ) -> dict:
-    state = load_state(path) if path.exists() else None
-    try:
-        return train_critic(
-            hyperparams,
-            train,
-            lib,
-            seed,
-            state=state,
-            path=path,
-            checkpoint_every=checkpoint_every,
-            progress=False,
-        )
-    except InputError as error:
-        advice = "; other settings need another folder (--out)"
-        raise InputError(f"{path}: {error}{advice}" if state else str(error)) from None
+    with contextlib.chdir(folder):
+        state = load_state(path) if path.exists() else None
+        try:
+            return train_critic(
+                hyperparams,
+                train,
+                lib,
+                seed,
+                state=state,
+                path=path,
+                checkpoint_every=checkpoint_every,
+                progress=False,
+            )
+        except InputError as error:
+            advice = "; other settings need another folder (--out)"
+            raise InputError(f"{path}: {error}{advice}" if state else str(error)) from None
 
 
 def summary(results: Mapping[str, Sequence[Mapping]]) -> list[dict]:

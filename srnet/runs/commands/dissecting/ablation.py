@@ -7,7 +7,12 @@ from typing import Literal
 from pydantic import Field
 
 from srnet.runs.arguments import parse_args
-from srnet.runs.commands.dissecting.given import LayerSettings, load_given, one_state, write_csv
+from srnet.runs.commands.dissecting.given import (
+    LayerSettings,
+    load_given,
+    one_state,
+    write_rows,
+)
 from srnet.runs.commands.words import split_words
 from srnet.runs.config import Count, FilePath, Seed
 
@@ -20,7 +25,7 @@ class AblationSettings(LayerSettings):
     )
     top: Count = Field(20, description="rows of the table that are printed, by kl")
     seed: Seed = Field(0, description="what resampling follows from")
-    out: FilePath = Field(Path("figures/ablation.png"), description="figure, .png or .svg")
+    figure: FilePath = Field(Path("figures/ablation.png"), description="figure, .png or .svg")
 
 
 def command(words: Sequence[str]) -> None:
@@ -44,11 +49,11 @@ def command(words: Sequence[str]) -> None:
     found = ablate_units(model, layer, x, y, by=settings.by, generator=generator)
     accuracy = found.correct_change.double().mean(1)
     figure = plots.units_by_effect(found.kl, found.kl_reverse, found.names, accuracy)
-    plots.save(figure, settings.out)
+    plots.save(figure, settings.figure)
     rows = sorted(found.rows(), key=lambda row: -row["kl"])
     print(f"layer {layer}: {len(rows)} units, {len(x)} test examples; means over them, in nats")
     print(as_table(rows[: settings.top]))
     if len(rows) > settings.top:
         print(f"... and {len(rows) - settings.top} units with less")
-    write_csv(found, settings.csv)
-    print(f"figure: {settings.out}")
+    write_rows(found.rows(), settings.table)
+    print(f"figure: {settings.figure}")

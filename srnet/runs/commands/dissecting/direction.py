@@ -7,7 +7,12 @@ from typing import Literal
 from pydantic import Field
 
 from srnet.runs.arguments import parse_args
-from srnet.runs.commands.dissecting.given import LayerSettings, load_given, one_state, write_csv
+from srnet.runs.commands.dissecting.given import (
+    LayerSettings,
+    load_given,
+    one_state,
+    write_rows,
+)
 from srnet.runs.commands.words import split_words
 from srnet.runs.config import Count, FilePath, Seed
 
@@ -24,7 +29,7 @@ class DirectionSettings(LayerSettings):
     steps: Count = Field(300, description="steps of each start at most")
     comparisons: Count = Field(100, description="random directions that stand beside")
     seed: Seed = Field(0, description="what starts and random directions follow from")
-    out: FilePath = Field(Path("figures/direction.png"), description="figure, .png or .svg")
+    figure: FilePath = Field(Path("figures/direction.png"), description="figure, .png or .svg")
 
 
 def command(words: Sequence[str]) -> None:
@@ -61,8 +66,8 @@ def command(words: Sequence[str]) -> None:
     }
     sides = {"kl": "original || ablated", "kl_reverse": "ablated || original"}
     label = f"KL({sides[settings.measure]}), sum over {len(x)} examples, nats"
-    plots.save(plots.strips(sums, label), settings.out)
+    plots.save(plots.strips(sums, label), settings.figure)
     print(f"layer {layer}: {found.directions.shape[1]} units, {len(x)} test examples; in nats")
     print(found)
-    write_csv(found, settings.csv)
-    print(f"figure: {settings.out}")
+    write_rows(found.rows(), settings.table)
+    print(f"figure: {settings.figure}")

@@ -3,7 +3,7 @@
 What may live here: the settings that these commands share, and how they are read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +15,12 @@ from srnet.runs.config import Count, FilePath, OptionalText, Settings, Text
 if TYPE_CHECKING:  # torch waits until a command needs it
     from torch import Tensor, nn
 
-    from srnet.dissect.report import Report
-
 
 SOURCES = "digits, mnist or openml:NAME (online), an .npz file, or a folder of IDX files"
 """What `srnet.dissect.data.load_dataset` takes."""
+
+
+TABLE = "file of the table, .csv or .parquet; none: not written"
 
 
 class LayerSettings(Settings):
@@ -28,7 +29,7 @@ class LayerSettings(Settings):
     data: Text = Field("digits", description=SOURCES)
     layer: OptionalText = Field(None, description="name of the layer; none: the last but one")
     examples: Count = Field(640, description="test examples, from the first on")
-    csv: FilePath | None = Field(None, description="file that the table is written to")
+    table: FilePath | None = Field(None, description=TABLE)
 
 
 def one_state(words: Sequence[str], kind: str) -> Path:
@@ -61,13 +62,13 @@ def load_given(path: Path, settings: LayerSettings) -> "tuple[nn.Module, str, Te
     return model, layer, data.x_test[:count], data.y_test[:count]
 
 
-def write_csv(report: "Report", path: Path | None) -> None:
-    """Write a study's rows as CSV, whole or not at all; nothing without a path."""
+def write_rows(rows: Sequence[Mapping], path: Path | None) -> None:
+    """Write a table and tell where; nothing without a path."""
     if path is None:
         return
-    from srnet.runs.states import write_whole
+    from srnet.runs.table_files import write_table
 
-    write_whole(path, report.to_frame().to_csv(index=False).encode())
+    write_table(path, rows)
     print(f"table: {path}")
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from sdnet.errors import InputError
 from srnet.runs.arguments import parse_args
-from srnet.runs.commands.dissecting.given import check_files, one_state
+from srnet.runs.commands.dissecting.given import SOURCES, TABLE, check_files, one_state, write_rows
 from srnet.runs.commands.words import split_words
 from srnet.runs.config import Count, FilePath, Names, Seed, Settings, Text
 
@@ -23,7 +23,7 @@ class Examples(Settings):
     """The examples whose activations are measured, and the layers."""
 
     layers: Annotated[Names | None, Field(description="layers; none: all ReLUs")] = None
-    data: Text = Field("digits", description="digits, or an .npz of x_train, y_train, x_test, ...")
+    data: Text = Field("digits", description=SOURCES)
     rows: Literal["train", "test"] = Field("test", description="training or test examples")
     examples: Count = Field(
         640, description="how many of them, drawn at random; all, if there are fewer"
@@ -44,7 +44,7 @@ class InformationSettings(Examples):
     )
     neighbours: Count = Field(5, description="neighbours of ksg")
     figure: FilePath = Field(Path("figures/information.png"), description="heat maps, .png or .svg")
-    table: FilePath | None = Field(None, description="CSV file of all pairs; none: not written")
+    table: FilePath | None = Field(None, description=TABLE)
 
 
 def command(words: Sequence[str]) -> None:
@@ -64,7 +64,6 @@ def command(words: Sequence[str]) -> None:
     from srnet.dissect.information import pair_information, unit_information
     from srnet.dissect.initial import untrained
     from srnet.runs.networks import load_network
-    from srnet.runs.table_files import write_table
     from srnet.texttable import as_table
 
     generator = torch.Generator().manual_seed(settings.seed)
@@ -87,9 +86,7 @@ def command(words: Sequence[str]) -> None:
     print(as_table(units), end="\n\n")
     print(as_table(_summaries(reports)), end="\n\n")
     plots.save(plots.information_maps(reports), settings.figure)
-    if settings.table is not None:
-        write_table(settings.table, _pairs(reports))
-        print(f"table: {settings.table}  ", end="")
+    write_rows(_pairs(reports), settings.table)
     print(f"figure: {settings.figure}")
 
 

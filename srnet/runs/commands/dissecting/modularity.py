@@ -8,7 +8,7 @@ from pydantic import Field
 
 from sdnet.errors import InputError
 from srnet.runs.arguments import parse_args
-from srnet.runs.commands.dissecting.given import check_files, one_state
+from srnet.runs.commands.dissecting.given import TABLE, check_files, one_state, write_rows
 from srnet.runs.commands.dissecting.information import Examples, recorded, some_examples
 from srnet.runs.commands.words import split_words
 from srnet.runs.config import Count, FilePath, Positive
@@ -27,7 +27,7 @@ class ModularitySettings(Examples):
     estimator: Literal["plug-in", "miller-madow"] = Field("miller-madow", description="of entropy")
     random_modules: Count = Field(199, description="random modules of each size")
     figure: FilePath = Field(Path("figures/modularity.png"), description="figure, .png or .svg")
-    table: FilePath | None = Field(None, description="CSV file of the table; none: not written")
+    table: FilePath | None = Field(None, description=TABLE)
 
 
 def command(words: Sequence[str]) -> None:
@@ -47,7 +47,6 @@ def command(words: Sequence[str]) -> None:
     from srnet.dissect.groups import class_modules
     from srnet.dissect.modularity import modularity_measures
     from srnet.runs.networks import load_network
-    from srnet.runs.table_files import write_table
 
     generator = torch.Generator().manual_seed(settings.seed)
     model = load_network(one_state(states, "modularity"))
@@ -61,9 +60,7 @@ def command(words: Sequence[str]) -> None:
     report = modularity_measures(acts, modules, generator=generator, **how)
     print(f"{len(x)} examples; C1, C2 and C3 in {settings.base}\n\n{report}\n")
     plots.save(plots.modularity_panels(report), settings.figure)
-    if settings.table is not None:
-        write_table(settings.table, report.rows())
-        print(f"table: {settings.table}  ", end="")
+    write_rows(report.rows(), settings.table)
     print(f"figure: {settings.figure}")
 
 

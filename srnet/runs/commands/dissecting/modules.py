@@ -8,7 +8,7 @@ from pydantic import Field
 
 from sdnet.errors import InputError
 from srnet.runs.arguments import parse_args
-from srnet.runs.commands.dissecting.given import check_files, one_state
+from srnet.runs.commands.dissecting.given import SOURCES, TABLE, check_files, one_state, write_rows
 from srnet.runs.commands.words import split_words
 from srnet.runs.config import Count, FilePath, Names, Positives, Seed, Settings, Text, Wholes
 
@@ -24,7 +24,7 @@ HELD = 6  # every sixth training example is for validation
 class ModulesSettings(Settings):
     """The sub-tasks, the price of a unit, the search, and where figure and table go."""
 
-    data: Text = Field("digits", description="digits, or an .npz of x_train, y_train, x_test, ...")
+    data: Text = Field("digits", description=SOURCES)
     layers: Annotated[Names | None, Field(description="layers masked; none: all ReLUs")] = None
     classes: Annotated[
         Wholes | None, Field(description="sub-tasks, 'is it this class?'; none: each class")
@@ -36,7 +36,7 @@ class ModulesSettings(Settings):
     draws: Count = Field(3, description="random masks of the same size, to compare with")
     seed: Seed = Field(0, description="what batches, masks and the validation examples follow from")
     figure: FilePath = Field(Path("figures/modules.png"), description="figure, .png or .svg")
-    table: FilePath | None = Field(None, description="CSV file of the table; none: not written")
+    table: FilePath | None = Field(None, description=TABLE)
 
 
 def command(words: Sequence[str]) -> None:
@@ -61,7 +61,6 @@ def command(words: Sequence[str]) -> None:
     from srnet.dissect.overlaps import overlap
     from srnet.dissect.tasks import one_against_rest
     from srnet.runs.networks import load_network
-    from srnet.runs.table_files import write_table
     from srnet.texttable import as_table
 
     model = load_network(state)
@@ -112,9 +111,7 @@ def command(words: Sequence[str]) -> None:
         list(modules),
     )
     plots.save(figure, settings.figure)
-    if settings.table is not None:
-        write_table(settings.table, rows)
-        print(f"table: {settings.table}  ", end="")
+    write_rows(rows, settings.table)
     print(f"figure: {settings.figure}")
 
 

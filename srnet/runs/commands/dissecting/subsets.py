@@ -8,7 +8,13 @@ from pydantic import Field
 
 from sdnet.errors import InputError
 from srnet.runs.arguments import parse_args
-from srnet.runs.commands.dissecting.given import LayerSettings, load_given, one_state, write_csv
+from srnet.runs.commands.dissecting.given import (
+    LayerSettings,
+    check_files,
+    load_given,
+    one_state,
+    write_rows,
+)
 from srnet.runs.commands.words import split_words
 from srnet.runs.config import Count, FilePath, Number, OptionalCount, Seed
 
@@ -32,7 +38,7 @@ class SubsetsSettings(LayerSettings):
         0.5, description="probability that a unit is on in a subset drawn, or in the fits"
     )
     seed: Seed = Field(0, description="what everything random follows from")
-    out: FilePath = Field(Path("figures/subsets"), description="folder of the figures")
+    figures: FilePath = Field(Path("figures/subsets"), description="folder of the figures")
 
 
 def command(words: Sequence[str]) -> None:
@@ -50,16 +56,13 @@ def command(words: Sequence[str]) -> None:
     from srnet import plots
     from srnet.dissect.circle import inside_circle
     from srnet.dissect.maps import loss_map
-    from srnet.runs.states import check_writable
 
     generator = torch.Generator().manual_seed(settings.seed)
     if states:
         given = load_given(one_state(states, "subsets"), settings)
     else:
         given = _circle(settings, generator)
-    for path in (settings.out / "losses.png", settings.csv):
-        if path is not None:
-            check_writable(path)
+    check_files(settings.figures / "losses.png", settings.table)
     model, layer, x, y = given
     title = f"{states[0] if states else CIRCLE}, layer {layer}: {len(x)} examples"
     if settings.samples is not None:
@@ -69,8 +72,8 @@ def command(words: Sequence[str]) -> None:
     if not states:
         figures["map"] = plots.loss_heat_maps(loss_map(model, layer, inside_circle))
     for name, figure in figures.items():
-        plots.save(figure, settings.out / f"{name}.png")
-    print(f"figures: {', '.join(sorted(figures))} in {settings.out}")
+        plots.save(figure, settings.figures / f"{name}.png")
+    print(f"figures: {', '.join(sorted(figures))} in {settings.figures}")
 
 
 def _circle(
@@ -126,7 +129,7 @@ def _all(
         print("losses of 0, or all equal: no log-normal fit, no paths\n")
     if units <= MOST_UNITS:
         figures["gradients"] = plots.gradients_by_unit(subset_gradients(model, layer, x, y))
-    write_csv(values, settings.csv)
+    write_rows(values.rows(), settings.table)
     return figures
 
 
@@ -148,6 +151,6 @@ def _some(
     print(f"{title}\n\n{settings.samples} subsets, units kept with {settings.keep:g}\n{drawn}\n")
     fits = normal_fits(drawn.losses, generator)
     print(f"normal fits\n{fits}\n")
-    plots.save(plots.loss_densities(drawn.losses, fits), settings.out / "losses.png")
-    write_csv(drawn, settings.csv)
-    print(f"figures: losses in {settings.out}")
+    plots.save(plots.loss_densities(drawn.losses, fits), settings.figures / "losses.png")
+    write_rows(drawn.rows(), settings.table)
+    print(f"figures: losses in {settings.figures}")

@@ -32,7 +32,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_units(state, capsys, folder):
-    words = ["dissect", "ablation", state, "--examples=50", "--top=3", "--csv=t/units.csv"]
+    words = ["dissect", "ablation", state, "--examples=50", "--top=3", "--table=t/units.csv"]
     assert main(words) == 0
     shown = capsys.readouterr().out.splitlines()
     assert shown[0].startswith("layer relu2: 8 units, 50 test examples")
@@ -54,13 +54,13 @@ def test_units(state, capsys, folder):
 def test_another_layer_and_replacement(state, capsys, folder):
     for seed in (1, 2):
         words = ["--layer=fc1", "--by=resample", f"--seed={seed}"]
-        assert main(["dissect", "ablation", state, *words, f"--csv={seed}.csv"]) == 0
+        assert main(["dissect", "ablation", state, *words, f"--table={seed}.csv"]) == 0
     assert "layer fc1: 12 units, 360 test examples" in capsys.readouterr().out
     assert (folder / "1.csv").read_bytes() != (folder / "2.csv").read_bytes()
 
 
 def test_directions(state, capsys, folder):
-    words = ["--count=2", "--starts=4", "--comparisons=10", "--csv=d.csv", "--measure=kl_reverse"]
+    words = ["--count=2", "--starts=4", "--comparisons=10", "--table=d.csv", "--measure=kl_reverse"]
     assert main(["dissect", "direction", state, *words]) == 0
     shown = capsys.readouterr().out.splitlines()
     assert shown[0] == "layer relu2: 8 units, 64 test examples; in nats"
@@ -82,7 +82,7 @@ def test_directions(state, capsys, folder):
         (["ablation", "STATE", "--layer=relu3"], "did you mean 'relu2'"),
         (["ablation", "STATE", "--by=zeros"], "expected 'zero', 'mean' or 'resample'"),
         (["ablation", "STATE", "--examples=0"], "expected a whole number >= 1"),
-        (["ablation", "STATE", "--out=a.jpg"], "the suffix is '.jpg'"),
+        (["ablation", "STATE", "--figure=a.jpg"], "the suffix is '.jpg'"),
         (["ablation", "STATE", "--data=wide.npz"], r"can't take examples of shape (4,)"),
         (["direction", "STATE", "--count=9"], "count is 9; layer 'relu2' has 8 units"),
         (["direction", "STATE", "--data=digit"], "did you mean 'digits'"),

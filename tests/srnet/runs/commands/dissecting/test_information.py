@@ -53,7 +53,7 @@ def test_information_of_all_pairs_trained_and_untrained(capsys):
         capsys, "information", "net.pt", "--examples=9999", "--bins=4", "--table=new/pairs.csv"
     )
     assert "360 examples; entropy and information in nats" in told
-    assert "table: new/pairs.csv  figure: figures/information.png" in told
+    assert "table: new/pairs.csv\nfigure: figures/information.png" in told
     rows = table("new/pairs.csv")
     assert len(rows) == 2 * 30
     assert list(rows[0])[:3] == ["network", "layer_a", "unit_a"]

@@ -33,7 +33,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_a_layer_of_a_state(state, capsys, folder):
-    words = ["dissect", "subsets", state, "--examples=50", "--csv=t/units.csv", "--out=f"]
+    words = ["dissect", "subsets", state, "--examples=50", "--table=t/units.csv", "--figures=f"]
     assert main(words) == 0
     shown = capsys.readouterr().out.splitlines()
     assert shown[0] == f"{state}, layer relu2: 50 examples"
@@ -64,7 +64,7 @@ def test_the_circle(capsys, folder, monkeypatch):
 
 
 def test_a_large_layer_is_sampled(state, capsys, folder):
-    words = ["--layer=relu1", "--samples=40", "--keep=0.9", "--examples=30", "--csv=s.csv"]
+    words = ["--layer=relu1", "--samples=40", "--keep=0.9", "--examples=30", "--table=s.csv"]
     shown = []
     for seed in (1, 1, 2):
         assert main(["dissect", "subsets", state, *words, f"--seed={seed}"]) == 0
@@ -77,7 +77,7 @@ def test_a_large_layer_is_sampled(state, capsys, folder):
 
 def test_a_place_that_cannot_be_written_is_told_before_anything_is_done(state, capsys, folder):
     (folder / "file").touch()
-    for flag in ("--out=file", "--csv=file/units.csv"):
+    for flag in ("--figures=file", "--table=file/units.csv"):
         assert main(["dissect", "subsets", state, flag]) == 2
         shown = capsys.readouterr()
         assert shown.out == ""

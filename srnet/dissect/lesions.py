@@ -30,13 +30,13 @@ from srnet.dissect.noise import noise_levels
 from srnet.dissect.surgery import Origins, count_units
 from srnet.dissect.weights import (
     copied,
-    draw_each,
-    draw_exactly,
     given_mask,
+    left_of,
     own_parameters,
     weight,
     weight_names,
 )
+from srnet.shares import check_share, draw_each, draw_exactly
 
 
 def cut(model: nn.Module, layers: str | Iterable[str]) -> nn.Module:
@@ -101,9 +101,9 @@ def zero_out(
             if isinstance(share, Tensor):
                 masks[name] = given_mask(model, name, share)
             else:
-                _check_share(layer, share)
+                check_share(f"the share of layer {layer!r}", share)
                 draw = draw_each if bernoulli else draw_exactly
-                masks[name] = draw(model, name, share, generator)
+                masks[name] = draw(repr(name), left_of(model, name), share, generator)
     return _damaged(model, ZeroOut(masks))[0]
 
 
@@ -141,7 +141,7 @@ def shrink(
     """
     count = count_units(model, layer)
     if isinstance(units, int | float):
-        _check_share(layer, units)
+        check_share(f"the share of layer {layer!r}", units)
         chosen = torch.randperm(count, generator=generator)[: round(units * count)].tolist()
     else:
         chosen = list(units)
@@ -271,11 +271,6 @@ def _damaged(model: nn.Module, lesion: Lesion) -> tuple[nn.Module, Origins]:
     origins = lesion.apply(damaged)
     damaged.lesions = Lesions([*lesions_of(model), lesion])
     return damaged, origins
-
-
-def _check_share(layer: str, share: object) -> None:
-    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share < 1:
-        raise InputError(f"the share of layer {layer!r} is {share!r}; expected a number in [0, 1)")
 
 
 def _check_units(layer: str, units: Sequence[int], count: int) -> None:

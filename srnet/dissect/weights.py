@@ -132,33 +132,12 @@ def mask_weight(model: nn.Module, name: str, keep: Bool[Tensor, "*shape"]) -> No
     parametrize.register_parametrization(model.get_submodule(owner), own, Mask(keep))
 
 
-def draw_exactly(
-    model: nn.Module, name: str, share: float, generator: torch.Generator | None
-) -> Bool[Tensor, "*shape"]:
-    """What to keep, when round(share n) of a weight's n numbers are masked that aren't yet.
-
-    Raises:
-        InputError: fewer are left.
-    """
-    there, shape = mask_of(model, name), weight(model, name).shape
-    left = torch.ones(shape, dtype=torch.bool) if there is None else there.keep.cpu()
-    places = left.flatten().nonzero().flatten()
-    count = round(share * shape.numel())
-    if count > len(places):
-        raise InputError(
-            f"{count} weights of {name!r} can't be zeroed; {len(places)} of its {shape.numel()} "
-            "are left"
-        )
-    keep = torch.ones(shape.numel(), dtype=torch.bool)
-    keep[places[torch.randperm(len(places), generator=generator)[:count]]] = False
-    return keep.reshape(shape)
-
-
-def draw_each(
-    model: nn.Module, name: str, share: float, generator: torch.Generator | None
-) -> Bool[Tensor, "*shape"]:
-    """What to keep, when each of a weight's numbers is masked with probability `share`."""
-    return torch.rand(weight(model, name).shape, generator=generator) >= share
+def left_of(model: nn.Module, name: str) -> Bool[Tensor, "*shape"]:
+    """Where a weight isn't masked yet, on the CPU."""
+    there = mask_of(model, name)
+    if there is None:
+        return torch.ones(weight(model, name).shape, dtype=torch.bool)
+    return there.keep.cpu()
 
 
 def given_mask(model: nn.Module, name: str, keep: Tensor) -> Bool[Tensor, "*shape"]:

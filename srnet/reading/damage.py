@@ -21,6 +21,7 @@ from srnet.reading.lesions import (
     ZeroOut,
 )
 from srnet.reading.surgery import M, check_connection, check_layer, inflict
+from srnet.shares import check_share, draw_each, draw_exactly
 
 
 def cut_connections(model: M, connections: Sequence[str]) -> M:
@@ -76,10 +77,10 @@ def zero_out(
                 raise InputError(f"the mask of {name} is {share.dtype}; expected torch.bool")
             masks[name] = share
             continue
-        _check_share(f"the share of {name}", share)
+        check_share(f"the share of {name}", share)
         weight = model.weight(name)
         left = model.masks.get(name, torch.ones_like(weight, dtype=torch.bool))
-        draw = _draw_each if bernoulli else _draw_exactly
+        draw = draw_each if bernoulli else draw_exactly
         masks[name] = draw(name, left.cpu(), share, generator).to(weight.device)
     return inflict(model, ZeroOut(masks))
 
@@ -117,7 +118,7 @@ def shrink_layer(
     check_layer(layer, model.layers)
     size = model.units[layer]
     if isinstance(units, int | float):
-        _check_share(f"the share of {layer}", units)
+        check_share(f"the share of {layer}", units)
         units = torch.randperm(size, generator=generator)[: round(units * size)].tolist()
     return inflict(model, ShrinkLayer(layer, tuple(sorted(units)), size))
 
@@ -206,28 +207,3 @@ def in_full(
     shrunk = [x for x in model.lesions if isinstance(x, ShrinkLayer) and x.layer == layer]
     full = activations.new_zeros(*activations.shape[:-1], shrunk[0].units if shrunk else len(kept))
     return full.index_copy(-1, torch.tensor(kept, device=full.device), activations)
-
-
-def _draw_exactly(
-    name: str, left: Tensor, share: float, generator: torch.Generator | None
-) -> Tensor:
-    places = left.flatten().nonzero().flatten()
-    count = round(share * left.numel())
-    if count > len(places):
-        raise InputError(
-            f"{count} weights of {name} can't be zeroed; {len(places)} of its {left.numel()} "
-            "are left"
-        )
-    kept = torch.ones(left.numel(), dtype=torch.bool)
-    kept[places[torch.randperm(len(places), generator=generator)[:count]]] = False
-    return kept.view_as(left)
-
-
-def _draw_each(name: str, left: Tensor, share: float, generator: torch.Generator | None) -> Tensor:
-    return torch.rand(left.shape, generator=generator) >= share
-
-
-def _check_share(what: str, share: float) -> None:
-    number = isinstance(share, int | float) and not isinstance(share, bool)
-    if not (number and 0 <= share < 1):
-        raise InputError(f"{what} is {share!r}; expected a number in [0, 1)")

@@ -15,6 +15,7 @@ from srnet.runs.arguments import parse_args
 from srnet.runs.config import CriticRun, Settings
 from srnet.runs.generator_config import GeneratorRun
 from srnet.runs.sweeps.format import Keys, Metric, Parameter, Sweep
+from srnet.runs.sweeps.laws import Constant
 from srnet.runs.values import field_paths, flatten, merge, problem
 
 EXAMPLE = '["${env}", "${program}", critic, --config, "${args_json_file}"], with program: symdisc'
@@ -106,6 +107,7 @@ def command_of(sweep: Sweep, more: Sequence[str] = ()) -> Command:
     for parameter in sweep.parameters:
         _check_parameter(parameter, command)
     _check_apart(sweep)
+    _check_words(command)
     _check_metric(command)
     middle = {one.key: one.law.quantile(0.5) for one in sweep.parameters}
     if problem(KINDS[kind].settings, middle) is None:  # else it may be this one point's fault
@@ -183,6 +185,18 @@ def _check_apart(sweep: Sweep) -> None:
                 first = sweep.lines.lines[other.path]
                 text = f"{leaf} is given twice, first in line {first}"
                 raise sweep.lines.error(parameter.path, text)
+
+
+def _check_words(command: Command) -> None:
+    """Raise for a word that gives all trials one value of what the sweep varies."""
+    varied = {one.key for one in command.sweep.parameters if not isinstance(one.law, Constant)}
+    for word in command.words:
+        flag = word.partition("=")[0]
+        if flag.removeprefix("--") in varied and flag.startswith("--"):
+            raise InputError(
+                f"{word}: the sweep varies {flag.removeprefix('--')}, and every trial would have "
+                "this value; take the flag away, or the key out of the file's parameters"
+            )
 
 
 def _check_metric(command: Command) -> None:

@@ -88,7 +88,7 @@ def run_sweep(
             where there is none, begin it.
         seed: what random draws and a bayesian search follow from.
         out: folder of the states, trial-00000.pt, ...; None: models/ and the study's name.
-        table: .csv or .parquet; None: trials.csv in `out`. It is kept up to date.
+        table: .csv or .parquet, kept up to date, as trials.csv in `out` is in any case; None: that.
         members: trials that a worker takes at once, alike ones; None: as many as its share, at
             most 8, and one in a bayesian search, which learns from each.
         project: W&B project to track each trial in, as a run of the study's group; None: none.
@@ -109,7 +109,8 @@ def run_sweep(
     count = trial_count(sweep, count)
     name = sweep.name or Path(file).stem
     out = folder_of(sweep, Path(file), out)
-    table = Path(table or out / "trials.csv")
+    own = out / "trials.csv"  # what `srnet.runs.sweeps.reading` reads
+    table = Path(table or own)
     check_table(table)
     storage = str(storage or out / "study.journal")
     if backend is not None and (sweep.method == "bayes" or sweep.early_terminate is not None):
@@ -130,7 +131,7 @@ def run_sweep(
     ledger = ledger_room.Ledger(storage, name, command.metric.goal == "maximize", join=resume)
     with contextlib.closing(ledger), lost_is_told(storage):
         _begin(ledger, command, job)
-        kept = _Table(command, ledger, job, table)
+        kept = _Table(command, ledger, job, {own, table})
         bar = tqdm(total=count, unit="trial", disable=None if progress else True)
         with bar:
 
@@ -211,10 +212,10 @@ def _begin(ledger: "Ledger", command: Command, job: "Job") -> None:
 
 
 class _Table:
-    """The study's table on disk, written anew whenever a trial has been added."""
+    """The study's tables on disk, written anew whenever a trial has been added."""
 
-    def __init__(self, command: Command, ledger: "Ledger", job: "Job", path: Path):
-        self._command, self._ledger, self._job, self._path = command, ledger, job, path
+    def __init__(self, command: Command, ledger: "Ledger", job: "Job", paths: set[Path]):
+        self._command, self._ledger, self._job, self._paths = command, ledger, job, paths
         self.rows: list[dict] = []
         self._written = -1
 
@@ -225,7 +226,8 @@ class _Table:
         results = self._ledger.results(self._job.count)
         if len(results) != self._written:
             self.rows = rows_of(self._command, results, {i: state_name(i) for i in results})
-            write_table(self._path, self.rows, ["trial"])
+            for path in self._paths:
+                write_table(path, self.rows, ["trial"])
             self._written = len(results)
         return len(results)
 

@@ -183,6 +183,14 @@ def test_words_added_to_the_command():
     assert command.settings({"epochs": 5}).epochs == 7
 
 
+@pytest.mark.parametrize("words", [["--disc.lr", "0.5"], ["--disc.lr=0.5"]])
+def test_words_that_would_make_all_trials_alike(words):
+    sweep = sweep_of("{disc.lr: {values: [1e-4, 1e-3]}, epochs: {value: 3}}")
+    with pytest.raises(InputError, match=r"--disc\.lr.*the sweep varies disc\.lr, and every trial"):
+        command_of(sweep, words)
+    assert command_of(sweep, ["--epochs", "2"]).settings({"disc.lr": 1e-3}).epochs == 2
+
+
 def test_generators():
     text = "command: [symdisc, fit, --config, '${args_json_file}']\nmetric: {name: min_corr}"
     command = command_of(sweep_of("{sd_fun: {values: [linear]}}", text))

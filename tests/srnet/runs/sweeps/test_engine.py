@@ -129,6 +129,7 @@ def test_two_workers_as_one_and_stacks_as_trials_alone(study):
 def test_parquet(study):
     parquet = pytest.importorskip("pyarrow.parquet")
     rows = sweep(study(), table="t.parquet")
+    assert len(read("models/tiny/trials.csv")) == len(rows)  # for `symdisc study`
     assert parquet.read_table("t.parquet").to_pylist() == [
         {**row, "disc.hid_num": str(row["disc.hid_num"])} for row in rows
     ]

@@ -13,10 +13,14 @@ from srnet.runs.commands.words import split_words
 from srnet.runs.config import Count, FilePath, Names, Positives, Seed, Settings, Text, Wholes
 
 if TYPE_CHECKING:  # what brings in torch waits until the command needs it
-    from torch import nn
+    from torch import Tensor, nn
 
     from srnet.dissect.controls import Controls
+    from srnet.dissect.data import Dataset
     from srnet.dissect.fronts import Front
+    from srnet.dissect.modules import DiscoveredModule
+    from srnet.dissect.overlaps import Overlap
+    from srnet.plots.common import Figure
 
 HELD = 6  # every sixth training example is for validation
 
@@ -65,11 +69,7 @@ def command(words: Sequence[str]) -> None:
 
     model = load_network(state)
     data = load_dataset(settings.data)
-    order = torch.randperm(
-        len(data.x_train), generator=torch.Generator().manual_seed(settings.seed)
-    )
-    held, rest = order[::HELD], order[torch.arange(len(order)) % HELD > 0]
-    train, validation = ((data.x_train[some], data.y_train[some]) for some in (rest, held))
+    train, validation = _held_back(data, settings.seed)
     chosen = range(data.classes) if settings.classes is None else settings.classes
     fronts = module_fronts(
         model,
@@ -94,25 +94,37 @@ def command(words: Sequence[str]) -> None:
             )
             rows.append(_row(row, compared))
     print(
-        f"{len(rest)} training, {len(held)} validation (v) and {len(data.x_test)} test examples; "
-        "balanced accuracy but for the column of that name\n"
+        f"{len(train[0])} training, {len(validation[0])} validation (v) and {len(data.x_test)} "
+        "test examples; balanced accuracy but for the column of that name\n"
     )
     print(as_table(rows), end="\n\n")
     modules = {_name(one, settings): one for front in fronts for one in front.modules}
     compared = overlap({name: one.kept for name, one in modules.items()})
     if len(modules) > 1:
         print(compared, end="\n\n")
-    layers = next(iter(modules.values())).kept
-    counts = {name: [int(one.kept[name].sum()) for one in modules.values()] for name in layers}
-    figure = plots.module_panels(
-        {front.modules[0].task.name: _course(front) for front in fronts},
-        counts,
-        compared.iou,
-        list(modules),
-    )
-    plots.save(figure, settings.figure)
+    plots.save(_figure(fronts, modules, compared), settings.figure)
     write_rows(rows, settings.table)
     print(f"figure: {settings.figure}")
+
+
+def _held_back(data: "Dataset", seed: int) -> "list[tuple[Tensor, Tensor]]":
+    """The training examples without every sixth, in a random order, and these for validation."""
+    import torch
+
+    order = torch.randperm(len(data.x_train), generator=torch.Generator().manual_seed(seed))
+    held, rest = order[::HELD], order[torch.arange(len(order)) % HELD > 0]
+    return [(data.x_train[some], data.y_train[some]) for some in (rest, held)]
+
+
+def _figure(
+    fronts: "Sequence[Front]", modules: "Mapping[str, DiscoveredModule]", shared: "Overlap"
+) -> "Figure":
+    from srnet import plots
+
+    layers = next(iter(modules.values())).kept
+    counts = {name: [int(one.kept[name].sum()) for one in modules.values()] for name in layers}
+    courses = {front.modules[0].task.name: _course(front) for front in fronts}
+    return plots.module_panels(courses, counts, shared.iou, list(modules))
 
 
 def _row(found: Mapping, compared: "Controls") -> dict:

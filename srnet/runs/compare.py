@@ -1,7 +1,5 @@
 """The critic study at a glance: critics that see more and more, each over several seeds."""
 
-import contextlib
-import os
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +10,7 @@ from tqdm.auto import tqdm
 from sdnet.errors import InputError
 from sdnet.library import SDData
 from srnet.runs.critic import train_critic
+from srnet.runs.parallel import here
 from srnet.runs.states import load_state
 from srnet.runs.values import merge
 from srnet.tables import SRData
@@ -56,10 +55,9 @@ def compare_critics(
         KeyboardInterrupt: one of them was interrupted, and with it the study.
     """
     work = [(name, seed) for seed in seeds for name in settings]
-    here = os.getcwd()  # processes may be those of earlier jobs, begun elsewhere
     paths = [Path(out) / f"{name}-seed{seed}.pt" for name, seed in work]
     states = Parallel(n_jobs=jobs, return_as="generator")(
-        delayed(_train)(here, settings[name], train, lib, seed, path, checkpoint_every)
+        delayed(here(_train))(settings[name], train, lib, seed, path, checkpoint_every)
         for (name, seed), path in zip(work, paths, strict=True)
     )
     results: dict[str, list[dict]] = {name: [] for name in settings}
@@ -72,30 +70,23 @@ def compare_critics(
 
 
 def _train(
-    folder: str,
-    hyperparams: Mapping,
-    train: SRData,
-    lib: SDData,
-    seed: int,
-    path: Path,
-    checkpoint_every: int,
+    hyperparams: Mapping, train: SRData, lib: SDData, seed: int, path: Path, checkpoint_every: int
 ) -> dict:
-    with contextlib.chdir(folder):
-        state = load_state(path) if path.exists() else None
-        try:
-            return train_critic(
-                hyperparams,
-                train,
-                lib,
-                seed,
-                state=state,
-                path=path,
-                checkpoint_every=checkpoint_every,
-                progress=False,
-            )
-        except InputError as error:
-            advice = "; other settings need another folder (--out)"
-            raise InputError(f"{path}: {error}{advice}" if state else str(error)) from None
+    state = load_state(path) if path.exists() else None
+    try:
+        return train_critic(
+            hyperparams,
+            train,
+            lib,
+            seed,
+            state=state,
+            path=path,
+            checkpoint_every=checkpoint_every,
+            progress=False,
+        )
+    except InputError as error:
+        advice = "; other settings need another folder (--out)"
+        raise InputError(f"{path}: {error}{advice}" if state else str(error)) from None
 
 
 def summary(results: Mapping[str, Sequence[Mapping]]) -> list[dict]:

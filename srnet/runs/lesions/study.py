@@ -23,6 +23,7 @@ from srnet.runs.curves import random_stream
 from srnet.runs.lesions.cells import Cell, run_cell, train_parent
 from srnet.runs.lesions.damages import UNDAMAGED, Damage, parse_damage
 from srnet.runs.lesions.protocol import DAMAGES, OPTIMIZERS, Protocol
+from srnet.runs.parallel import here
 from srnet.runs.reading import load_reading, save_reading
 from srnet.runs.running import one_thread
 from srnet.runs.states import write_whole
@@ -88,18 +89,17 @@ def lesion_study(
     check_table(table)
     cells = plan(damages, chosen, seeds, optimizers)
     _claim(out, chosen)
-    here = out.absolute()  # processes may be those of earlier jobs, begun in another folder
-    networks = {seed: here / f"network-seed{seed}.pt" for seed in seeds}
-    files = {cell: here / "cells" / f"{cell.name}.json" for cell in cells}
+    networks = {seed: out / f"network-seed{seed}.pt" for seed in seeds}
+    files = {cell: out / "cells" / f"{cell.name}.json" for cell in cells}
     untrained = {seed: path for seed, path in networks.items() if not path.exists()}
     unfinished = {cell: path for cell, path in files.items() if not path.exists()}
     total = len(networks) + len(files)
     done = total - len(untrained) - len(unfinished)
     with tqdm(total=total, initial=done, unit="cell", disable=None if progress else True) as bar:
-        tasks = [delayed(_train)(chosen, seed, path) for seed, path in untrained.items()]
+        tasks = [delayed(here(_train))(chosen, seed, path) for seed, path in untrained.items()]
         _work(tasks, jobs, bar.update)
         tasks = [
-            delayed(_run)(networks[cell.seed], cell, chosen, path)
+            delayed(here(_run))(networks[cell.seed], cell, chosen, path)
             for cell, path in unfinished.items()
         ]
         _work(tasks, jobs, bar.update)

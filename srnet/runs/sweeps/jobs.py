@@ -5,7 +5,6 @@ machines need the project's folder and no storage, and no trial sees how others 
 """
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from sdnet.errors import InputError
 from srnet.runs.config import Settings
+from srnet.runs.parallel import here
 from srnet.runs.sweeps.ledger import Claim, Ledger
 from srnet.runs.sweeps.trials import train_batch
 from srnet.runs.sweeps.worker import Batch, Job, Order, over
@@ -45,8 +45,7 @@ def work_by_jobs(
     """
     command = job.command()
     order = Order(command, job.seed)
-    # Processes of this machine may be those of earlier jobs, which began in another folder.
-    folder = os.getcwd() if backend == "loky" else "."
+    train = here(train_apart) if backend == "loky" else train_apart
     with ledger.beating(), _processes(backend, scheduler, workers) as count:
         while not over(ledger, command, job.count):
             claims: list[list[Claim]] = []
@@ -58,7 +57,7 @@ def work_by_jobs(
                 raise InputError(f"another process is at the study {job.name!r}; jobs share none")
             batches = [Batch(one, ledger, command, job, told) for one in claims]
             try:
-                _train(batches, command.kind, job, folder)
+                _train(batches, train, command.kind, job)
             finally:
                 for batch in batches:
                     batch.release()
@@ -66,9 +65,9 @@ def work_by_jobs(
                 raise KeyboardInterrupt
 
 
-def _train(batches: Sequence[Batch], kind: str, job: Job, folder: str) -> None:
+def _train(batches: Sequence[Batch], train: Callable, kind: str, job: Job) -> None:
     tasks = [
-        joblib.delayed(train_apart)(folder, kind, batch.begin(), batch.names, job.project, job.name)
+        joblib.delayed(train)(kind, batch.begin(), batch.names, job.project, job.name)
         for batch in batches
     ]
     with contextlib.suppress(TerminatedWorkerError):  # what it had is tried again
@@ -78,21 +77,15 @@ def _train(batches: Sequence[Batch], kind: str, job: Job, folder: str) -> None:
 
 
 def train_apart(
-    folder: str,
-    kind: str,
-    batch: Sequence[Settings],
-    names: Sequence[str],
-    project: str | None,
-    group: str,
+    kind: str, batch: Sequence[Settings], names: Sequence[str], project: str | None, group: str
 ) -> list[Any]:
-    """The states of trials, or why they can't be trained: what a job does, in a folder."""
+    """The states of trials, or why they can't be trained: what a job does."""
+    trackers = [
+        track(project, name, to_plain(settings), group=group)
+        for name, settings in zip(names, batch, strict=True)
+    ]
     outcomes: dict[int, dict | InputError] = {}
-    with contextlib.chdir(folder):
-        trackers = [
-            track(project, name, to_plain(settings), group=group)
-            for name, settings in zip(names, batch, strict=True)
-        ]
-        train_batch(kind, batch, lambda *_: None, outcomes.__setitem__, trackers)
+    train_batch(kind, batch, lambda *_: None, outcomes.__setitem__, trackers)
     return [outcomes[i] for i in range(len(batch))]
 
 

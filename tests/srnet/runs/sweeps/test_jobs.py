@@ -11,9 +11,7 @@ from pathlib import Path
 import pytest
 
 from sdnet.errors import InputError
-from srnet.runs.config import CriticRun
 from srnet.runs.sweeps.engine import run_sweep
-from srnet.runs.sweeps.jobs import train_apart
 from srnet.runs.sweeps.ledger import Ledger
 
 ROOT = Path(__file__).parents[4]
@@ -29,15 +27,6 @@ def start(*words):
 def same_table(a, b):
     assert (Path(a) / "trials.csv").read_bytes() == (Path(b) / "trials.csv").read_bytes()
     assert len(list(Path(a).glob("trial-*.pt"))) == len(list(Path(b).glob("trial-*.pt")))
-
-
-def test_a_job_works_in_the_folder_it_is_given(tmp_path, monkeypatch):
-    """Its process may be that of earlier jobs, which began in another folder."""
-    monkeypatch.chdir(tmp_path)
-    settings = CriticRun(epochs=2, data=Path("data"))
-    (state,) = train_apart(str(ROOT), "critic", [settings], ["one"], None, "study")
-    assert state["ended"] == "finished"
-    assert Path.cwd() == tmp_path
 
 
 def test_loky(study):
